@@ -1,0 +1,23 @@
+//! The local cloud: a deterministic model of the parts of AWS that Sluice meets.
+//!
+//! [`Cloud`] is one account in one region. It has no socket, clock or randomness
+//! of its own: API requests and observations go in with the time, answers and
+//! [`Effect`]s come out. `server` puts it on a port with real processes behind it,
+//! `in_process` behind the SDK's HTTP client on virtual time.
+
+pub mod cloud;
+pub mod effect;
+pub mod fault;
+pub mod http;
+mod ids;
+pub mod image;
+pub mod model;
+pub mod services;
+pub mod time;
+pub mod timeline;
+pub mod wire;
+
+pub use cloud::{Answer, Cloud, Settings, Ticket};
+pub use effect::{Effect, Report};
+pub use fault::Fault;
+pub use time::{HOUR, MINUTE, Ms, SECOND};

@@ -1,0 +1,20 @@
+//! TODO-BY-OWNER
+
+use serde::Serialize;
+
+use crate::cloud::{Call, Cloud, Reply};
+use crate::fault::Fault;
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct State {}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Timer {}
+
+pub(crate) fn call(_cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
+    Err(Fault::not_modelled(format!("sts:{}", call.operation)))
+}
+
+pub(crate) fn fire(_cloud: &mut Cloud, timer: Timer) {
+    match timer {}
+}
