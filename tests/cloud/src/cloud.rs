@@ -32,6 +32,8 @@ pub struct Settings {
     pub red_alarm_stops_at_start: bool,
     /// How long an event takes from its source to its targets.
     pub event_delay: Ms,
+    /// Whether a listener could be opened on a port of this machine.
+    pub port_is_free: fn(u16) -> bool,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             list_deployments_lag: 2_000,
             red_alarm_stops_at_start: true,
             event_delay: 500,
+            port_is_free: |_| true,
         }
     }
 }

@@ -8,13 +8,16 @@
 pub mod cloud;
 pub mod effect;
 pub mod fault;
+pub mod glob;
 pub mod http;
 mod ids;
 pub mod image;
 pub mod model;
+pub mod server;
 pub mod services;
 pub mod time;
 pub mod timeline;
+mod weighted;
 pub mod wire;
 
 pub use cloud::{Answer, Cloud, Settings, Ticket};

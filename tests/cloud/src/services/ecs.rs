@@ -75,3 +75,8 @@ pub(crate) fn delete_task_set(
 pub(crate) fn active_task_definition(_cloud: &Cloud, _reference: &str) -> Option<String> {
     None
 }
+
+/// What the task metadata endpoint answers below `<container>`: `[]`, `["task"]` …; `task` is the id.
+pub fn task_metadata(_cloud: &Cloud, _task: &str, _container: &str, _rest: &[&str]) -> Option<Value> {
+    None
+}

@@ -1,0 +1,70 @@
+//! `cargo cloud`: the local cloud on a port of this machine.
+
+use clap::Parser;
+use cloud::server::{self, Options};
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A model of the parts of AWS that Sluice meets, on one loopback port. Prints
+/// `ready http://127.0.0.1:N` when requests are taken.
+#[derive(Parser)]
+#[command(name = "cloud")]
+struct Arguments {
+    /// Port on 127.0.0.1; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Virtual seconds per real second
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Seed of all identifiers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Region; without it, that of the first request
+    #[arg(long)]
+    region: Option<String>,
+    /// Print the timeline as it happens
+    #[arg(long)]
+    timeline: bool,
+    /// Let an alarm that is red before a CodeDeploy deployment starts not stop it
+    #[arg(long)]
+    ignore_alarms_red_at_start: bool,
+    /// Stop when standard input ends
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=10_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.01 to 10000".into()),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    let arguments = Arguments::parse();
+    let options = Options {
+        port: arguments.port,
+        speed: arguments.speed,
+        seed: arguments.seed,
+        region: arguments.region,
+        print_timeline: arguments.timeline,
+        red_alarm_stops_at_start: !arguments.ignore_alarms_red_at_start,
+    };
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = input_ended(), if arguments.exit_with_parent => {}
+        }
+    };
+    server::run(options, stop).await
+}
+
+async fn input_ended() {
+    let mut sink = [0; 64];
+    let mut input = tokio::io::stdin();
+    while input.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+}
