@@ -12,13 +12,15 @@ pub mod glob;
 pub mod http;
 mod ids;
 pub mod image;
+pub mod in_process;
 pub mod model;
 pub mod server;
 pub mod services;
 pub mod time;
 pub mod timeline;
 mod weighted;
-pub mod wire;
+mod wire;
+pub mod world;
 
 pub use cloud::{Answer, Cloud, Settings, Ticket};
 pub use effect::{Effect, Report};

@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use cloud::server::{self, Options};
-use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A model of the parts of AWS that Sluice meets, on one loopback port. Prints
@@ -63,8 +62,14 @@ async fn main() -> std::io::Result<()> {
     server::run(options, stop).await
 }
 
+/// Reads on a thread of its own: a read of standard input cannot be cancelled, and
+/// must not keep the process from ending.
 async fn input_ended() {
-    let mut sink = [0; 64];
-    let mut input = tokio::io::stdin();
-    while input.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+    let (ended, wait) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        // Whatever ends the copy, the input has ended; dropping the sender says so.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(ended);
+    });
+    let _ = wait.await;
 }

@@ -102,7 +102,10 @@ async fn listen(app: Rc<App>) -> std::io::Result<()> {
     }
 }
 
-async fn answer(app: Rc<App>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    app: Rc<App>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     if request.uri().path() == "/health" {
         let (status, word) = if app.healthy { (200, "healthy") } else { (503, "failing") };
         return Ok(reply(status, &json!({ "status": word, "version": app.version })));
@@ -118,6 +121,8 @@ async fn answer(app: Rc<App>, request: hyper::Request<Incoming>) -> Result<hyper
 fn reply(status: u16, body: &Value) -> hyper::Response<Full<Bytes>> {
     let mut response = hyper::Response::new(Full::from(body.to_string()));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     response
 }

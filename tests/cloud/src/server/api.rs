@@ -32,7 +32,10 @@ pub async fn serve(host: Rc<Host>, listener: TcpListener) {
     }
 }
 
-async fn answer(host: Rc<Host>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    host: Rc<Host>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, MOST).collect().await {
         Ok(body) => body.to_bytes(),
@@ -84,10 +87,12 @@ fn look(host: &Rc<Host>, path: &str, request: &Request) -> Response {
         ["clock"] => reply(&json!({ "now": host.clock.now(), "speed": host.clock.speed() })),
         ["blobs", digest] => bytes(ecr::blob(&cloud, digest)),
         ["packages", sha] => bytes(lambda::package(&cloud, &sha.replace('-', "+").replace('_', "/"))),
-        ["tasks", task, "v4", container, rest @ ..] => match ecs::task_metadata(&cloud, task, container, rest) {
-            Some(metadata) => reply(&metadata),
-            None => text(404, format!("no task '{task}' with a container '{container}' here")),
-        },
+        ["tasks", task, "v4", container, rest @ ..] => {
+            match ecs::task_metadata(&cloud, task, container, rest) {
+                Some(metadata) => reply(&metadata),
+                None => text(404, format!("no task '{task}' with a container '{container}' here")),
+            }
+        }
         _ => text(404, "here are /_cloud/timeline[?format=json], /_cloud/state and /_cloud/clock".into()),
     }
 }

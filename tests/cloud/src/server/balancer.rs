@@ -75,7 +75,8 @@ pub fn apply(host: &Rc<Host>, routes: Vec<ListenerRoutes>) {
 /// Listens on both of localhost's addresses, for `localhost` may mean either; a
 /// machine without IPv6 has the one.
 fn open(host: &Rc<Host>, port: u16) {
-    let addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    let addresses =
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
     let mut listening = Vec::new();
     for address in addresses {
         let listener = std::net::TcpListener::bind(address)
@@ -88,7 +89,9 @@ fn open(host: &Rc<Host>, port: u16) {
             }
             Err(e) if address.is_ipv4() => {
                 let host = Rc::clone(host);
-                tokio::task::spawn_local(async move { host.note(format!("listener on port {port} is closed: {e}")) });
+                tokio::task::spawn_local(async move {
+                    host.note(format!("listener on port {port} is closed: {e}"))
+                });
             }
             Err(_) => {}
         }
@@ -110,7 +113,12 @@ async fn accept(host: Rc<Host>, listener: TcpListener, port: u16) {
     }
 }
 
-async fn serve(host: Rc<Host>, port: u16, peer: SocketAddr, request: Request) -> Result<Response, Infallible> {
+async fn serve(
+    host: Rc<Host>,
+    port: u16,
+    peer: SocketAddr,
+    request: Request,
+) -> Result<Response, Infallible> {
     let Some(route) = host.balancer.routes.borrow().get(&port).cloned() else {
         return Ok(own(503, "text/plain", "no listener"));
     };
@@ -140,7 +148,8 @@ fn action(route: &ListenerRoutes, request: &Request) -> RouteAction {
     let path = request.uri().path();
     let name = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
     let name = name.rsplit_once(':').map_or(name, |(name, _)| name).to_lowercase();
-    let fits = |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| glob::fits(p, text));
+    let fits =
+        |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| glob::fits(p, text));
     route
         .rules
         .iter()
@@ -170,12 +179,17 @@ async fn forward(
     }
 }
 
-fn choose(balancer: &Balancer, route: &ListenerRoutes, groups: &[RouteTargets]) -> Option<(String, SocketAddr)> {
+fn choose(
+    balancer: &Balancer,
+    route: &ListenerRoutes,
+    groups: &[RouteTargets],
+) -> Option<(String, SocketAddr)> {
     let weights: Vec<_> = groups.iter().map(|g| (g.target_group.clone(), g.weight)).collect();
     let mut rotations = balancer.rotations.borrow_mut();
     let group = &groups[rotations.entry(route.listener.clone()).or_default().next(&weights)?];
     let targets: Vec<_> = group.targets.iter().map(|(ip, port)| (format!("{ip}:{port}"), 1)).collect();
-    let n = rotations.entry(format!("{} {}", route.listener, group.target_group)).or_default().next(&targets)?;
+    let n =
+        rotations.entry(format!("{} {}", route.listener, group.target_group)).or_default().next(&targets)?;
     Some((group.target_group.clone(), SocketAddr::from(group.targets[n])))
 }
 

@@ -69,7 +69,10 @@ struct Environment {
 enum Said {
     /// It asks for work: its start is over.
     Ready,
-    Answer { invocation: String, outcome: Result<Value, FunctionError> },
+    Answer {
+        invocation: String,
+        outcome: Result<Value, FunctionError>,
+    },
     InitError(FunctionError),
     Exited(i32),
 }
@@ -130,7 +133,9 @@ async fn answer(environment: &Environment, wanted: &str) -> (Result<Value, Funct
         #[allow(clippy::await_holding_refcell_ref)]
         let said = environment.said.borrow_mut().recv().await;
         match said {
-            Some(Said::Answer { invocation, outcome }) if invocation == wanted => return (outcome, Alive::Yes),
+            Some(Said::Answer { invocation, outcome }) if invocation == wanted => {
+                return (outcome, Alive::Yes);
+            }
             Some(Said::InitError(error)) => return (Err(error), Alive::No),
             Some(Said::Exited(code)) => return (Err(exited(code)), Alive::No),
             None => return (Err(exited(255)), Alive::No),
@@ -165,9 +170,14 @@ fn keep(host: &Rc<Host>, kind: String, environment: Rc<Environment>) {
 }
 
 /// Unpacks, starts the bootstrap and waits until it asks for work.
-async fn started(host: &Rc<Host>, work: &Work, package: Option<Vec<u8>>) -> Result<Rc<Environment>, FunctionError> {
+async fn started(
+    host: &Rc<Host>,
+    work: &Work,
+    package: Option<Vec<u8>>,
+) -> Result<Rc<Environment>, FunctionError> {
     let failed = |message: String| FunctionError { kind: "Runtime.InvalidEntrypoint".into(), message };
-    let package = package.ok_or_else(|| failed(format!("function {} has no deployment package", work.function)))?;
+    let package =
+        package.ok_or_else(|| failed(format!("function {} has no deployment package", work.function)))?;
     let folder = unpacked(&host.scratch, &work.code_sha256, &package).map_err(failed)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|e| failed(e.to_string()))?;
     let address = listener.local_addr().map_err(|e| failed(e.to_string()))?;
@@ -180,9 +190,14 @@ async fn started(host: &Rc<Host>, work: &Work, package: Option<Vec<u8>>) -> Resu
     let (say, said) = mpsc::unbounded_channel();
     let group = child.id().unwrap_or_default();
     host.functions.groups.borrow_mut().push(group);
-    let environment =
-        Rc::new(Environment { group, given: RefCell::default(), work_there: Notify::new(), said: RefCell::new(said) });
-    let api = tokio::task::spawn_local(serve(Rc::clone(host), Rc::clone(&environment), listener, say.clone()));
+    let environment = Rc::new(Environment {
+        group,
+        given: RefCell::default(),
+        work_there: Notify::new(),
+        said: RefCell::new(said),
+    });
+    let api =
+        tokio::task::spawn_local(serve(Rc::clone(host), Rc::clone(&environment), listener, say.clone()));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let log = logger(host, work);
     let log_too = log.clone();
@@ -272,7 +287,8 @@ fn unpacked(scratch: &Path, sha256: &str, package: &[u8]) -> Result<PathBuf, Str
     if folder.is_dir() {
         return Ok(folder);
     }
-    let mut archive = zip::ZipArchive::new(Cursor::new(package)).map_err(|e| format!("package is no zip: {e}"))?;
+    let mut archive =
+        zip::ZipArchive::new(Cursor::new(package)).map_err(|e| format!("package is no zip: {e}"))?;
     for n in 0..archive.len() {
         let mut file = archive.by_index(n).map_err(|e| format!("package: {e}"))?;
         let Some(name) = file.enclosed_name().filter(|_| file.is_file()) else { continue };
@@ -286,10 +302,19 @@ fn unpacked(scratch: &Path, sha256: &str, package: &[u8]) -> Result<PathBuf, Str
         };
         write().map_err(|e| format!("package cannot be unpacked: {e}"))?;
     }
-    if folder.join("bootstrap").is_file() { Ok(folder) } else { Err("package has no file 'bootstrap'".into()) }
+    if folder.join("bootstrap").is_file() {
+        Ok(folder)
+    } else {
+        Err("package has no file 'bootstrap'".into())
+    }
 }
 
-async fn serve(host: Rc<Host>, environment: Rc<Environment>, listener: TcpListener, say: mpsc::UnboundedSender<Said>) {
+async fn serve(
+    host: Rc<Host>,
+    environment: Rc<Environment>,
+    listener: TcpListener,
+    say: mpsc::UnboundedSender<Said>,
+) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (host, environment, say) = (Rc::clone(&host), Rc::clone(&environment), say.clone());
@@ -327,7 +352,8 @@ async fn runtime_api(
             accepted()
         }
         ["invocation", id, "error"] => {
-            let _ = say.send(Said::Answer { invocation: (*id).to_owned(), outcome: Err(raised(&body, kind)) });
+            let _ =
+                say.send(Said::Answer { invocation: (*id).to_owned(), outcome: Err(raised(&body, kind)) });
             accepted()
         }
         ["init", "error"] => {
@@ -395,6 +421,8 @@ fn accepted() -> hyper::Response<Full<Bytes>> {
 fn status(code: u16, body: &Value) -> hyper::Response<Full<Bytes>> {
     let mut response = hyper::Response::new(Full::from(body.to_string()));
     *response.status_mut() = hyper::StatusCode::from_u16(code).unwrap_or_default();
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     response
 }

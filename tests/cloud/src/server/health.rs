@@ -79,11 +79,13 @@ pub async fn post(host: Rc<Host>, url: String, headers: Vec<(String, String)>, b
         request = request.header(name, value);
     }
     let outcome = match request.body(Full::from(body)) {
-        Ok(request) => match tokio::time::timeout(Duration::from_secs(15), host.health.0.request(request)).await {
-            Ok(Ok(response)) => format!("{}", response.status()),
-            Ok(Err(e)) => e.to_string(),
-            Err(_) => "no answer in 15 s".into(),
-        },
+        Ok(request) => {
+            match tokio::time::timeout(Duration::from_secs(15), host.health.0.request(request)).await {
+                Ok(Ok(response)) => format!("{}", response.status()),
+                Ok(Err(e)) => e.to_string(),
+                Err(_) => "no answer in 15 s".into(),
+            }
+        }
         Err(e) => e.to_string(),
     };
     host.note(format!("posted to {url}: {outcome}"));
@@ -96,7 +98,8 @@ mod tests {
     #[test]
     fn matchers_are_single_codes_lists_and_ranges() {
         let table = [("200", 200, true), ("200", 201, false), ("200,202", 202, true), ("200-299", 250, true)];
-        for (codes, status, expected) in table.into_iter().chain([("200-299", 302, false), ("", 200, false)]) {
+        for (codes, status, expected) in table.into_iter().chain([("200-299", 302, false), ("", 200, false)])
+        {
             assert_eq!(fits(codes, status), expected, "{codes} {status}");
         }
     }

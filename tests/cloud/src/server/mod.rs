@@ -160,7 +160,8 @@ impl Host {
             }
             Effect::Invoke { invocation, function, payload, timeout, environment, code_sha256 } => {
                 let package = lambda::package(&self.cloud.borrow(), &code_sha256).map(<[u8]>::to_vec);
-                let work = functions::Work { invocation, function, payload, timeout, environment, code_sha256 };
+                let work =
+                    functions::Work { invocation, function, payload, timeout, environment, code_sha256 };
                 functions::invoke(self, work, package);
             }
             Effect::Post { url, headers, body } => {

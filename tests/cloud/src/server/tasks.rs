@@ -55,7 +55,8 @@ pub fn start(host: &Rc<Host>, task: &str, containers: Vec<ContainerSpec>) {
             Err(e) => {
                 // Dropping the others kills them.
                 let program = container.command.first().cloned().unwrap_or_default();
-                let reason = format!("CannotStartContainerError: {}: exec: \"{program}\": {e}", container.name);
+                let reason =
+                    format!("CannotStartContainerError: {}: exec: \"{program}\": {e}", container.name);
                 report_soon(host, Report::TaskFailed { task: task.to_owned(), reason });
                 return;
             }
@@ -80,10 +81,8 @@ fn report_soon(host: &Rc<Host>, report: Report) {
 }
 
 fn spawn(host: &Host, container: &ContainerSpec) -> std::io::Result<Child> {
-    let (program, arguments) = container
-        .command
-        .split_first()
-        .ok_or_else(|| std::io::Error::other("no command specified"))?;
+    let (program, arguments) =
+        container.command.split_first().ok_or_else(|| std::io::Error::other("no command specified"))?;
     let mut environment = vec![("PATH".to_owned(), process::search_path())];
     environment.extend(container.environment.iter().cloned());
     let folder = container.working_directory.as_ref().map(std::path::PathBuf::from);
@@ -101,8 +100,16 @@ async fn watch(host: Rc<Host>, task: String, container: ContainerSpec, mut child
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let lines = async {
         tokio::join!(
-            async { if let Some(out) = out { process::each_line(out, log).await } },
-            async { if let Some(err) = err { process::each_line(err, log).await } },
+            async {
+                if let Some(out) = out {
+                    process::each_line(out, log).await
+                }
+            },
+            async {
+                if let Some(err) = err {
+                    process::each_line(err, log).await
+                }
+            },
         )
     };
     tokio::pin!(lines);

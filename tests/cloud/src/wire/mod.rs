@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::cloud::{Answer, Call, Cloud, Reply};
 use crate::fault::Fault;
 use crate::http::{Request, Response};
-use crate::model::{Model, Operation, models};
+use crate::model::{Model, Operation, model, models};
 use crate::services;
 use crate::timeline::Kind;
 
@@ -89,6 +89,56 @@ pub(crate) fn handle(cloud: &mut Cloud, request: &Request) -> Answer {
         }
         Ok(Reply::Now(value)) => Answer::Ready(envelope.answer(cloud, Ok(value))),
         Err(fault) => Answer::Ready(envelope.answer(cloud, Err(fault))),
+    }
+}
+
+/// A call without a wire, for scenarios: the same checks and the same timeline as one
+/// over HTTP. `service` is botocore's name. Calls that answer later are refused.
+pub(crate) fn direct(
+    cloud: &mut Cloud,
+    service: &str,
+    operation: &str,
+    input: Value,
+) -> Result<Value, Fault> {
+    let model = model(service);
+    let unknown = || Fault::not_modelled(format!("{service}:{operation}"));
+    let (name, definition) = model.operations.get_key_value(operation).ok_or_else(unknown)?;
+    let mut envelope = Envelope {
+        model,
+        name: name.clone(),
+        operation: definition,
+        protocol: Protocol::Json,
+        request_id: cloud.ids.uuid(),
+        entry: 0,
+    };
+    let input = match &definition.input {
+        Some(shape) => validate::input(model, name, definition, shape, input),
+        None => Ok(json!({})),
+    };
+    envelope.log(cloud, "scenario", input.as_ref().ok());
+    let result = input.and_then(|input| {
+        match services::call(cloud, service, &Call { operation, input: &input, caller: "scenario" })? {
+            Reply::Now(value) => Ok(value),
+            Reply::Later(_) => {
+                Err(Fault::not_modelled(format!("{service}:{operation} waiting, without a wire")))
+            }
+        }
+    });
+    envelope.outcome(cloud, result)
+}
+
+/// What a request asks for, for reading only: `(service, operation)`.
+pub(crate) fn named(request: &Request) -> Option<(&'static str, String)> {
+    let scope = Scope::of(request).ok()?;
+    route(request, &scope).ok().map(|route| (route.model.service, route.name))
+}
+
+/// The answer of a service that refuses before it looks: throttled, or out of order.
+pub(crate) fn refusal(request: &Request, fault: &Fault) -> Response {
+    let route = Scope::of(request).and_then(|scope| route(request, &scope));
+    match route {
+        Ok(route) => error(route.model, route.protocol, fault, "injected"),
+        Err(_) => plain_error(fault, "injected"),
     }
 }
 
@@ -201,21 +251,24 @@ impl Envelope {
     }
 
     pub(crate) fn answer(&self, cloud: &mut Cloud, result: Result<Value, Fault>) -> Response {
+        match self.outcome(cloud, result) {
+            Ok(value) => self.success(&value),
+            Err(fault) => error(self.model, self.protocol, &fault, &self.request_id),
+        }
+    }
+
+    /// The result held against the model, and noted in the timeline.
+    fn outcome(&self, cloud: &mut Cloud, result: Result<Value, Fault>) -> Result<Value, Fault> {
         let result = result.map(without_nulls).and_then(|value| {
             let Some(shape) = &self.operation.output else { return Ok(json!({})) };
             validate::output(self.model, &self.name, shape, &value)?;
             Ok(value)
         });
-        match result {
-            Ok(value) => {
-                cloud.outcome(self.entry, "ok", Value::Null);
-                self.success(&value)
-            }
-            Err(fault) => {
-                cloud.outcome(self.entry, &fault.to_string(), json!(fault.shape));
-                error(self.model, self.protocol, &fault, &self.request_id)
-            }
+        match &result {
+            Ok(_) => cloud.outcome(self.entry, "ok", Value::Null),
+            Err(fault) => cloud.outcome(self.entry, &fault.to_string(), json!(fault.shape)),
         }
+        result
     }
 
     fn success(&self, value: &Value) -> Response {

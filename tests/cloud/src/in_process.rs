@@ -1,0 +1,402 @@
+//! The cloud behind the SDK's HTTP client interface, on tokio's clock.
+//!
+//! With the clock paused an hour of canary takes no time, and the code under test,
+//! SDK with its signing, retries and timeouts included, is what runs in production.
+//! Faults are injected at each call, by seed or by script.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::effect::FunctionError;
+use crate::http::{Request, Response};
+use crate::timeline::Kind;
+use crate::world::{Invocation, World};
+use crate::{Answer, Cloud, Fault, MINUTE, Ms, Report, Settings, wire};
+
+/// What befalls one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Injected {
+    Throttled,
+    ServerError,
+    /// The call never arrives; the client waits so long and gives up.
+    TimeoutBefore(Ms),
+    /// Executed, but the connection breaks before the answer.
+    AnswerLost,
+    /// Executed and answered after so long.
+    Slow(Ms),
+    /// A read that is answered from the state of so long ago; a write is not touched.
+    Stale(Ms),
+}
+
+/// Which calls are hit: first the script, a call an entry (`None` lets it pass), then by chance.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    pub script: VecDeque<Option<Injected>>,
+    /// Chance of each fault at each call, 0 to 1; together at most 1.
+    pub chances: Vec<(f64, Injected)>,
+    pub seed: u64,
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>;
+type Function = Arc<dyn Fn(Value) -> Running + Send + Sync>;
+
+struct Shared {
+    world: World,
+    began: Instant,
+    start: Ms,
+    script: VecDeque<Option<Injected>>,
+    chances: Vec<(f64, Injected)>,
+    chance: fastrand::Rng,
+    /// Earlier states, oldest first, kept only where stale reads can happen.
+    past: VecDeque<(Ms, Cloud)>,
+    /// How long each call takes, there and back.
+    call_time: Ms,
+    calls: u64,
+    functions: BTreeMap<String, Function>,
+    running: Vec<AbortHandle>,
+}
+
+/// The cloud in this process. Dropping the last clone ends everything it runs.
+#[derive(Clone)]
+pub struct InProcess {
+    shared: Arc<Mutex<Shared>>,
+    changed: Arc<Notify>,
+    _driver: Arc<Driver>,
+}
+
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl InProcess {
+    /// Must be called within a tokio runtime; `start` is the virtual time of now.
+    pub fn new(settings: Settings, start: Ms) -> Self {
+        Self::with_faults(settings, start, Faults::default())
+    }
+
+    pub fn with_faults(settings: Settings, start: Ms, faults: Faults) -> Self {
+        let shared = Arc::new(Mutex::new(Shared {
+            world: World::new(settings, start),
+            began: Instant::now(),
+            start,
+            script: faults.script,
+            chances: faults.chances,
+            chance: fastrand::Rng::with_seed(faults.seed),
+            past: VecDeque::new(),
+            call_time: 20,
+            calls: 0,
+            functions: BTreeMap::new(),
+            running: Vec::new(),
+        }));
+        let changed = Arc::new(Notify::new());
+        let driver = tokio::spawn(drive(Arc::clone(&shared), Arc::clone(&changed))).abort_handle();
+        Self { shared, changed, _driver: Arc::new(Driver(driver)) }
+    }
+
+    /// For the SDK: `Config::builder().http_client(cloud.http_client())`.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(Client { shared: Arc::clone(&self.shared), changed: Arc::clone(&self.changed) })
+    }
+
+    /// Looks at, or changes, the world as it is now.
+    pub fn with<T>(&self, what: impl FnOnce(&mut World) -> T) -> T {
+        let mut shared = lock(&self.shared);
+        shared.catch_up();
+        let out = what(&mut shared.world);
+        drop(shared);
+        self.changed.notify_one();
+        out
+    }
+
+    /// Runs an async function for a Lambda function's invocations, within its timeout.
+    pub fn function<F, R>(&self, name: &str, function: F)
+    where
+        F: Fn(Value) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Value, FunctionError>> + Send + 'static,
+    {
+        let function: Function = Arc::new(move |payload| Box::pin(function(payload)));
+        lock(&self.shared).functions.insert(name.to_owned(), function);
+    }
+
+    /// How long each call takes from now on, there and back: with a fixed time the
+    /// virtual clock counts sequential round trips.
+    pub fn call_time(&self, time: Ms) {
+        lock(&self.shared).call_time = time;
+    }
+
+    /// Calls made by SDK clients so far.
+    pub fn calls(&self) -> u64 {
+        lock(&self.shared).calls
+    }
+
+    pub fn now(&self) -> Ms {
+        lock(&self.shared).now()
+    }
+
+    /// The timeline as text, a line an entry.
+    pub fn timeline(&self) -> String {
+        self.with(|world| world.cloud.timeline().iter().map(|entry| format!("{entry}\n")).collect())
+    }
+}
+
+/// A panic in a test's closure must not hide behind a poisoned lock.
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn now(&self) -> Ms {
+        self.start + u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn catch_up(&mut self) {
+        let now = self.now();
+        self.world.advance(now);
+    }
+
+    fn draw(&mut self) -> Option<Injected> {
+        if let Some(scripted) = self.script.pop_front() {
+            return scripted;
+        }
+        if self.chances.is_empty() {
+            return None;
+        }
+        let mut at = self.chance.f64();
+        self.chances.iter().find_map(|(chance, fault)| {
+            at -= chance;
+            (at < 0.0).then_some(*fault)
+        })
+    }
+
+    fn can_be_stale(&self) -> bool {
+        let stale = |fault: &Injected| matches!(fault, Injected::Stale(_));
+        self.chances.iter().any(|(_, f)| stale(f)) || self.script.iter().flatten().any(stale)
+    }
+
+    fn remember(&mut self) {
+        if self.can_be_stale() {
+            let now = self.world.now();
+            self.past.push_back((now, self.world.cloud.snapshot()));
+            while self.past.len() > 64 || self.past.front().is_some_and(|(at, _)| at + 10 * MINUTE < now) {
+                self.past.pop_front();
+            }
+        }
+    }
+
+    /// A read answered from the newest state that is at least so old, if one is kept.
+    fn stale(&mut self, request: &Request, age: Ms) -> Option<Response> {
+        let (_, operation) = wire::named(request)?;
+        let read = ["Get", "List", "Describe", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
+        let before = self.world.now().checked_sub(age)?;
+        let (at, past) = self.past.iter_mut().rev().find(|(at, _)| *at <= before).filter(|_| read)?;
+        let at = *at;
+        match past.snapshot().handle(request, at) {
+            Answer::Ready(response) => Some(response),
+            Answer::Pending(_) => None,
+        }
+    }
+}
+
+/// Lets virtual time pass, and runs functions.
+async fn drive(shared: Arc<Mutex<Shared>>, changed: Arc<Notify>) {
+    loop {
+        let wait = {
+            let mut state = lock(&shared);
+            state.catch_up();
+            for invocation in state.world.take_invocations() {
+                run(&mut state, Arc::clone(&shared), Arc::clone(&changed), invocation);
+            }
+            let next = state.world.next_wakeup();
+            next.map_or(Duration::from_secs(86_400), |at| {
+                Duration::from_millis(at.saturating_sub(state.now()))
+            })
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = changed.notified() => {}
+        }
+    }
+}
+
+fn run(state: &mut Shared, shared: Arc<Mutex<Shared>>, changed: Arc<Notify>, invocation: Invocation) {
+    let Invocation { id, function, payload, timeout } = invocation;
+    let code = state.functions.get(&function).cloned();
+    let task = tokio::spawn(async move {
+        let outcome = match code {
+            Some(code) => {
+                let work = tokio::spawn(code(payload));
+                let abort = work.abort_handle();
+                match tokio::time::timeout(Duration::from_millis(timeout), work).await {
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(e)) => Err(error("Runtime.ExitError", format!("the function ended: {e}"))),
+                    Err(_) => {
+                        abort.abort();
+                        let seconds = Duration::from_millis(timeout).as_secs_f64();
+                        Err(error(
+                            "Sandbox.Timedout",
+                            format!("{id} Task timed out after {seconds:.2} seconds"),
+                        ))
+                    }
+                }
+            }
+            None => {
+                Err(error("Runtime.InvalidEntrypoint", format!("nothing runs for function '{function}'")))
+            }
+        };
+        let mut state = lock(&shared);
+        state.catch_up();
+        state.world.report(Report::Invoked { invocation: id, outcome });
+        drop(state);
+        changed.notify_one();
+    });
+    state.running.retain(|handle| !handle.is_finished());
+    state.running.push(task.abort_handle());
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.running.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn error(kind: &str, message: String) -> FunctionError {
+    FunctionError { kind: kind.to_owned(), message }
+}
+
+#[derive(Clone)]
+struct Client {
+    shared: Arc<Mutex<Shared>>,
+    changed: Arc<Notify>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the local cloud, in process")
+    }
+}
+
+impl HttpClient for Client {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Client {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.clone();
+        HttpConnectorFuture::new(async move { client.answer(&plain(&request)).await })
+    }
+}
+
+fn plain(request: &HttpRequest) -> Request {
+    let query = request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest);
+    Request {
+        method: request.method().to_owned(),
+        target: query.find('/').map_or_else(|| "/".to_owned(), |at| query[at..].to_owned()),
+        headers: request.headers().iter().map(|(n, v)| (n.to_lowercase(), v.to_owned())).collect(),
+        body: request.body().bytes().unwrap_or_default().to_vec(),
+    }
+}
+
+fn sdk_response(response: Response) -> Result<HttpResponse, ConnectorError> {
+    let mut builder = http::Response::builder().status(response.status);
+    for (name, value) in response.headers {
+        builder = builder.header(name, value);
+    }
+    let whole = builder.body(SdkBody::from(response.body)).map_err(|e| ConnectorError::user(e.into()))?;
+    HttpResponse::try_from(whole).map_err(|e| ConnectorError::user(e.into()))
+}
+
+impl Client {
+    async fn answer(&self, request: &Request) -> Result<HttpResponse, ConnectorError> {
+        let (injected, half) = self.begin(request);
+        tokio::time::sleep(half).await;
+        let refuse = |code: &str, status| {
+            let fault = Fault { status, ..Fault::new(code, "injected") };
+            wire::refusal(request, &fault)
+        };
+        let response = match injected {
+            Some(Injected::Throttled) => refuse("ThrottlingException", 400),
+            Some(Injected::ServerError) => refuse("InternalFailure", 500),
+            Some(Injected::TimeoutBefore(patience)) => {
+                tokio::time::sleep(Duration::from_millis(patience)).await;
+                return Err(ConnectorError::timeout("the call never arrived (injected)".into()));
+            }
+            Some(Injected::AnswerLost) => {
+                self.execute(request).await;
+                return Err(ConnectorError::io("connection reset before the answer (injected)".into()));
+            }
+            Some(Injected::Slow(delay)) => {
+                tokio::time::sleep(Duration::from_millis(delay)).await;
+                self.execute(request).await
+            }
+            Some(Injected::Stale(age)) => {
+                let stale = lock(&self.shared).stale(request, age);
+                match stale {
+                    Some(response) => response,
+                    None => self.execute(request).await,
+                }
+            }
+            None => self.execute(request).await,
+        };
+        tokio::time::sleep(half).await;
+        sdk_response(response)
+    }
+
+    /// What befalls this call, noted, and half of the time that calls take.
+    fn begin(&self, request: &Request) -> (Option<Injected>, Duration) {
+        let mut state = lock(&self.shared);
+        state.calls += 1;
+        state.catch_up();
+        let injected = state.draw();
+        if let Some(fault) = injected {
+            let (service, operation) = wire::named(request).unwrap_or(("?", "?".into()));
+            let text = format!("{fault:?} befalls {service}:{operation}");
+            let data = json!({ "service": service, "operation": operation, "fault": format!("{fault:?}") });
+            state.world.cloud.note(Kind::Host, text, data);
+        }
+        state.remember();
+        (injected, Duration::from_micros(state.call_time * 500))
+    }
+
+    async fn execute(&self, request: &Request) -> Response {
+        let answer = {
+            let mut state = lock(&self.shared);
+            state.catch_up();
+            state.world.handle(request)
+        };
+        self.changed.notify_one();
+        match answer {
+            Answer::Ready(response) => response,
+            Answer::Pending(ticket) => loop {
+                // Long polls and functions end by themselves: their timers are the core's.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let mut state = lock(&self.shared);
+                state.catch_up();
+                if let Some(response) = state.world.take(ticket) {
+                    break response;
+                }
+            },
+        }
+    }
+}
