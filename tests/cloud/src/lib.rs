@@ -8,6 +8,7 @@
 pub mod cloud;
 pub mod effect;
 pub mod fault;
+pub mod fixture;
 pub mod glob;
 pub mod http;
 mod ids;

@@ -18,3 +18,8 @@ pub(crate) fn call(_cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
 pub(crate) fn fire(_cloud: &mut Cloud, timer: Timer) {
     match timer {}
 }
+
+/// A deployment's status, `None` if there is no such deployment.
+pub fn status<'a>(_cloud: &'a Cloud, _deployment: &str) -> Option<&'a str> {
+    None
+}

@@ -36,7 +36,7 @@ pub(crate) fn target_health_changed(
 
 /// The service as DescribeServices gives it (taskSets included, tags left out); `None` if not ACTIVE.
 /// `cluster` and `service` are names or ARNs.
-pub(crate) fn service(_cloud: &Cloud, _cluster: &str, _service: &str) -> Option<Value> {
+pub fn service(_cloud: &Cloud, _cluster: &str, _service: &str) -> Option<Value> {
     None
 }
 
