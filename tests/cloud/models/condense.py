@@ -6,8 +6,9 @@ output and errors, the names of all other operations (they are answered by an
 error that names them), and the shapes those operations reach, without
 documentation. One shape a line, sorted, so that an update is a readable diff.
 
-Usage: python3 tests/cloud/models/condense.py   (needs `botocore`; see
-`tests/clients/requirements.txt` for the version the checked-in files come from)
+Usage: python3 tests/cloud/models/condense.py [--check]   (needs `botocore`; see
+`tests/clients/requirements.txt` for the version the checked-in files come from).
+`--check` writes nothing and fails if a file is not what it would write.
 
 Source: botocore `data/<service>/*/service-2.json`, Apache-2.0.
 """
@@ -110,8 +111,13 @@ def written(model: dict) -> str:
 
 
 def main() -> None:
+    check = sys.argv[1:] == ["--check"]
     for service, modelled in json.loads((HERE / "modelled.json").read_text()).items():
-        (HERE / f"{service}.json").write_text(written(condensed(load(service), modelled)))
+        path, text = HERE / f"{service}.json", written(condensed(load(service), modelled))
+        if not check:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            sys.exit(f"{path.name} is not what botocore {botocore.__version__} gives: run condense.py")
 
 
 if __name__ == "__main__":
