@@ -127,7 +127,7 @@ async fn serve(
         RouteAction::Fixed { status, content_type, body } => (None, own(status, &content_type, &body)),
         RouteAction::Redirect { status, location } => {
             let mut response = own(status, "text/plain", "");
-            if let Ok(location) = HeaderValue::from_str(&location) {
+            if let Ok(location) = HeaderValue::from_str(&filled_in(&location, port, &request)) {
                 response.headers_mut().insert("location", location);
             }
             (None, response)
@@ -155,6 +155,19 @@ fn action(route: &ListenerRoutes, request: &Request) -> RouteAction {
         .iter()
         .find(|rule| fits(&rule.paths, path) && fits(&rule.hosts, &name))
         .map_or_else(|| RouteAction::Forward(Vec::new()), |rule| rule.action.clone())
+}
+
+/// A redirect's location with its placeholders filled in from the request.
+fn filled_in(location: &str, port: u16, request: &Request) -> String {
+    let host = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost");
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let filled = location
+        .replace("#{protocol}", "http")
+        .replace("#{host}", host)
+        .replace("#{port}", &port.to_string())
+        .replace("#{path}", request.uri().path().trim_start_matches('/'))
+        .replace("#{query}", request.uri().query().unwrap_or_default());
+    filled.trim_end_matches('?').to_owned()
 }
 
 /// The target group that served, if a target answered, and its answer; else the balancer's own.
