@@ -5,6 +5,8 @@
 
 mod delete;
 mod images;
+#[cfg(test)]
+pub(crate) mod kit;
 mod layers;
 mod lifecycle;
 mod manifest;
