@@ -1,0 +1,8 @@
+//! Stories, each named after the fact that it shows.
+
+mod balanced;
+mod rolling;
+mod services;
+mod task_definitions;
+mod task_sets;
+mod tasks;
