@@ -215,7 +215,7 @@ pub(super) fn failed(cloud: &mut Cloud, task: &Task) {
         fleet.failed_tasks += 1;
         fleet.failures += 1;
     }
-    if task.started_at.is_some() {
+    if task.times.started.is_some() {
         return;
     }
     fleet.start_failures += 1;

@@ -6,7 +6,7 @@ use super::containers::{self, Launch};
 use super::fleet::{self, Workload};
 use super::names::{flag, items, text};
 use super::tags::{self, Tags};
-use super::task::{Container, Status, Task};
+use super::task::{Container, Status, Task, Times};
 use super::{Timer, events, network, placement, scheduler, task_definitions};
 use crate::cloud::Cloud;
 use crate::effect::Effect;
@@ -94,49 +94,50 @@ pub(super) struct Plan {
 }
 
 pub(super) fn start(cloud: &mut Cloud, plan: Plan) -> String {
+    let tags = plan.tags.clone();
+    let task = new_task(cloud, plan);
+    let (id, arn) = (task.id.clone(), task.arn.clone());
+    tags::put(cloud, &arn, tags);
+    let data = json!({ "taskDefinition": task.definition, "startedBy": task.started_by });
+    note(cloud, &task, "starting", data);
+    cloud.state.ecs.tasks.insert(id.clone(), task);
+    events::task(cloud, &id);
+    let delay = cloud.ids.between(PROVISIONING.0, PROVISIONING.1);
+    after(cloud, &id, delay, Step::Provisioned);
+    id
+}
+
+fn new_task(cloud: &mut Cloud, plan: Plan) -> Task {
     let id = cloud.ids.hex(32);
-    let arn = cloud.arn("ecs", &format!("task/{}/{id}", plan.cluster));
     cloud.state.ecs.task_count += 1;
     let number = cloud.state.ecs.task_count;
-    let interface = network::interface(cloud, &plan.workload.network, number);
     let definition = task_definitions::find(cloud, &plan.definition).map(|d| Value::Object(d.json.clone()));
     let definition = definition.unwrap_or_default();
-    let sized = |member: &str| {
-        let size = text(&plan.overrides, member).or_else(|| text(&definition, member));
-        size.unwrap_or_default().to_owned()
-    };
-    let storage = ["ephemeralStorage"].iter().find_map(|m| {
-        let given = plan.overrides.get(m).or_else(|| definition.get(m))?;
-        given.get("sizeInGiB").and_then(Value::as_u64)
-    });
+    let given = |member: &str| plan.overrides.get(member).or_else(|| definition.get(member));
+    let size = |member: &str| given(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let storage = given("ephemeralStorage").and_then(|s| s.get("sizeInGiB")).and_then(Value::as_u64);
     let containers = items(&definition, "containerDefinitions")
         .iter()
         .map(|c| container(cloud, &plan.cluster, &id, c))
         .collect();
-    let task = Task {
-        id: id.clone(),
-        arn: arn.clone(),
+    Task {
+        arn: cloud.arn("ecs", &format!("task/{}/{id}", plan.cluster)),
+        id,
         number,
         status: Status::Provisioning,
         wanted: true,
         launch_type: "FARGATE".into(),
         platform_version: plan.workload.platform().to_owned(),
-        cpu: sized("cpu"),
-        memory: sized("memory"),
+        cpu: size("cpu"),
+        memory: size("memory"),
         storage_gib: storage.unwrap_or(20),
-        interface,
+        interface: network::interface(cloud, &plan.workload.network, number),
         address: None,
         containers,
         targets: placement::targets(&plan.workload),
         launched: false,
         healthy_at: None,
-        created_at: cloud.now,
-        pull_started_at: None,
-        pull_stopped_at: None,
-        started_at: None,
-        stopping_at: None,
-        execution_stopped_at: None,
-        stopped_at: None,
+        times: Times { created: cloud.now, ..Times::default() },
         stop_code: None,
         stopped_reason: None,
         version: 1,
@@ -148,19 +149,7 @@ pub(super) fn start(cloud: &mut Cloud, plan: Plan) -> String {
         provider: plan.provider,
         overrides: plan.overrides,
         execute_command: plan.execute_command,
-    };
-    tags::put(cloud, &arn, plan.tags);
-    note(
-        cloud,
-        &task,
-        "starting",
-        json!({ "taskDefinition": task.definition, "startedBy": task.started_by }),
-    );
-    cloud.state.ecs.tasks.insert(id.clone(), task);
-    events::task(cloud, &id);
-    let delay = cloud.ids.between(PROVISIONING.0, PROVISIONING.1);
-    after(cloud, &id, delay, Step::Provisioned);
-    id
+    }
 }
 
 fn container(cloud: &mut Cloud, cluster: &str, task: &str, definition: &Value) -> Container {
@@ -231,7 +220,7 @@ fn provisioned(cloud: &mut Cloud, id: &str) {
     change(cloud, id, |task| {
         task.address = Some(address);
         task.status = Status::Pending;
-        task.pull_started_at = Some(now);
+        task.times.pull_started = Some(now);
     });
     let delay = cloud.ids.between(PULLING.0, PULLING.1);
     after(cloud, id, delay, Step::Pulled);
@@ -257,7 +246,7 @@ fn pulled(cloud: &mut Cloud, id: &str) {
             containers::keep_digests(cloud, &task, &digests);
             let runtimes: Vec<String> = task.containers.iter().map(|_| cloud.ids.digits(10)).collect();
             change(cloud, id, |task| {
-                task.pull_stopped_at = Some(now);
+                task.times.pull_stopped = Some(now);
                 task.launched = true;
                 for (container, runtime) in task.containers.iter_mut().zip(runtimes) {
                     container.running = true;
@@ -307,7 +296,7 @@ fn running(cloud: &mut Cloud, id: &str) {
     let now = cloud.now;
     change(cloud, id, |task| {
         task.status = Status::Running;
-        task.started_at = Some(now);
+        task.times.started = Some(now);
     });
     let Some(task) = cloud.state.ecs.tasks.get(id).cloned() else { return };
     note(cloud, &task, "running", json!({ "address": task.address }));
@@ -374,7 +363,7 @@ pub(super) fn stop(cloud: &mut Cloud, id: &str, why: &Why) {
     }
     if let Some(task) = cloud.state.ecs.tasks.get_mut(id) {
         task.wanted = false;
-        task.stopping_at = Some(now);
+        task.times.stopping = Some(now);
         task.stop_code = Some(code.to_owned());
         task.stopped_reason = Some(reason.clone());
     }
@@ -408,7 +397,7 @@ fn deprovision(cloud: &mut Cloud, id: &str) {
     }
     change(cloud, id, |task| {
         task.status = Status::Deprovisioning;
-        task.execution_stopped_at = task.launched.then_some(now);
+        task.times.execution_stopped = task.launched.then_some(now);
     });
     after(cloud, id, DEPROVISIONING, Step::Deprovisioned);
 }
@@ -417,7 +406,7 @@ fn stopped(cloud: &mut Cloud, id: &str) {
     let now = cloud.now;
     change(cloud, id, |task| {
         task.status = Status::Stopped;
-        task.stopped_at = Some(now);
+        task.times.stopped = Some(now);
     });
     let Some(task) = cloud.state.ecs.tasks.get_mut(id) else { return };
     let address = task.address.take();

@@ -200,11 +200,6 @@ pub(crate) fn delete_task_set(
     Ok(())
 }
 
-/// Whether a task definition revision (ARN, or family:revision) exists, and is ACTIVE: its ARN.
-pub(crate) fn active_task_definition(cloud: &Cloud, reference: &str) -> Option<String> {
-    task_definitions::active(cloud, reference).ok().map(|d| d.arn.clone())
-}
-
 /// What the task metadata endpoint answers below `<container>`: `[]`, `["task"]` …; `task` is the id.
 pub fn task_metadata(cloud: &Cloud, task: &str, container: &str, rest: &[&str]) -> Option<Value> {
     metadata::answer(cloud, task, container, rest)

@@ -99,7 +99,7 @@ fn act(cloud: &mut Cloud, id: &str) {
         scheduler::wake_soon(cloud, key);
     }
     let Some(bad) = task.targets.iter().find(|t| t.state == "unhealthy") else { return };
-    let over = task.started_at.unwrap_or(cloud.now) + grace(cloud, &task);
+    let over = task.times.started.unwrap_or(cloud.now) + grace(cloud, &task);
     if cloud.now < over {
         return lifecycle::after(cloud, id, over - cloud.now, lifecycle::Step::GraceOver);
     }

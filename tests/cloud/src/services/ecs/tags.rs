@@ -72,6 +72,10 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     Ok(json!({ "tags": json(cloud, &arn) }))
 }
 
+fn inactive(what: &str) -> Fault {
+    invalid(format!("The specified {what} is inactive. Specify an active {what} and try again."))
+}
+
 /// The ARN that a request names, of something that is there to be tagged.
 fn existing(cloud: &Cloud, input: &Value, missing: &str) -> Result<String, Fault> {
     let arn = text(input, "resourceArn").unwrap_or_default();
@@ -80,8 +84,6 @@ fn existing(cloud: &Cloud, input: &Value, missing: &str) -> Result<String, Fault
         return Err(invalid("Invalid arn syntax"));
     };
     let ecs = &cloud.state.ecs;
-    let inactive =
-        |what| invalid(format!("The specified {what} is inactive. Specify an active {what} and try again."));
     let not_found = || Fault::new(missing, format!("The specified {kind} was not found: {arn}"));
     match kind {
         "cluster" => {

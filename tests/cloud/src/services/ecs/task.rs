@@ -67,16 +67,22 @@ pub(super) struct Task {
     pub launched: bool,
     /// When it first counted as healthy.
     pub healthy_at: Option<Ms>,
-    pub created_at: Ms,
-    pub pull_started_at: Option<Ms>,
-    pub pull_stopped_at: Option<Ms>,
-    pub started_at: Option<Ms>,
-    pub stopping_at: Option<Ms>,
-    pub execution_stopped_at: Option<Ms>,
-    pub stopped_at: Option<Ms>,
+    pub times: Times,
     pub stop_code: Option<String>,
     pub stopped_reason: Option<String>,
     pub version: u64,
+}
+
+/// When what happened to it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Times {
+    pub created: Ms,
+    pub pull_started: Option<Ms>,
+    pub pull_stopped: Option<Ms>,
+    pub started: Option<Ms>,
+    pub stopping: Option<Ms>,
+    pub execution_stopped: Option<Ms>,
+    pub stopped: Option<Ms>,
 }
 
 #[derive(Debug, Clone, Serialize)]

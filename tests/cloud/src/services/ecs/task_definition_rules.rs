@@ -57,20 +57,23 @@ fn check_containers(json: &Json) -> Result<(), Fault> {
     if containers.iter().all(|c| c.get("essential") == Some(&json!(false))) {
         return Err(client_error("Task definition does not have any essential container."));
     }
-    for container in containers {
-        for needed in items(container, "dependsOn").iter().filter_map(|d| text(d, "containerName")) {
-            if !names.contains(&needed) {
-                return Err(client_error(format!(
-                    "Invalid 'dependsOn' setting for container '{}': there is no container '{needed}'.",
-                    text(container, "name").unwrap_or_default()
-                )));
-            }
+    containers.iter().try_for_each(|container| check_needs(json, container, &names))
+}
+
+/// What a container needs of the others, and of the task.
+fn check_needs(json: &Json, container: &Value, names: &[&str]) -> Result<(), Fault> {
+    for needed in items(container, "dependsOn").iter().filter_map(|d| text(d, "containerName")) {
+        if !names.contains(&needed) {
+            return Err(client_error(format!(
+                "Invalid 'dependsOn' setting for container '{}': there is no container '{needed}'.",
+                text(container, "name").unwrap_or_default()
+            )));
         }
-        if !items(container, "secrets").is_empty() && !json.contains_key("executionRoleArn") {
-            return Err(client_error(
-                "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
-            ));
-        }
+    }
+    if !items(container, "secrets").is_empty() && !json.contains_key("executionRoleArn") {
+        return Err(client_error(
+            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
+        ));
     }
     Ok(())
 }
@@ -177,10 +180,12 @@ fn fargate_size(cpu: u64, memory: u64) -> bool {
         4096 => (8, 30, 1),
         8192 => (16, 60, 4),
         16384 => (32, 120, 8),
-        32768 => return [60, 120, 244].contains(&(memory / 1024)) && memory % 1024 == 0,
+        32768 => return [60, 120, 244].contains(&(memory / 1024)) && memory.is_multiple_of(1024),
         _ => return false,
     };
-    memory % 1024 == 0 && (least..=most).contains(&(memory / 1024)) && (memory / 1024 - least) % step == 0
+    memory.is_multiple_of(1024)
+        && (least..=most).contains(&(memory / 1024))
+        && (memory / 1024 - least).is_multiple_of(step)
 }
 
 /// Outside Fargate each container needs a limit of its own if the task has none.

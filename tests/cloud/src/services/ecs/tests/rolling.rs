@@ -116,6 +116,23 @@ fn stop_service_deployment_rolls_back_only_while_it_runs() {
 }
 
 #[test]
+fn an_aborted_service_deployment_starts_nothing_more_and_leaves_what_runs() {
+    let mut kit = Kit::new();
+    let (good, new) = (kit.register(&[]), kit.register(&[]));
+    kit.steady_service(&good, 2, json!({ "maximumPercent": 150 }));
+    kit.deploy(&new);
+    kit.run(5);
+    let arn = kit.service_deployments()[0]["serviceDeploymentArn"].clone();
+    kit.ok("StopServiceDeployment", json!({ "serviceDeploymentArn": arn, "stopType": "ABORT" }));
+    kit.run(300);
+    assert_eq!(kit.service_deployments()[0]["status"], "STOPPED");
+    assert_eq!(kit.primary()["rolloutState"], "FAILED");
+    let counts: Vec<Value> =
+        kit.service()["deployments"].as_array().unwrap().iter().map(|d| d["runningCount"].clone()).collect();
+    assert_eq!(counts, [1, 2]);
+}
+
+#[test]
 fn a_newer_deployment_supersedes_one_in_progress_and_a_sixth_is_refused() {
     let mut kit = Kit::new();
     let revisions: Vec<String> = (0..6).map(|_| kit.register(&[])).collect();

@@ -87,3 +87,48 @@ fn tags_are_put_read_and_removed_by_arn_and_reach_tasks() {
     let unknown = json!({ "resourceArn": format!("{revision}0"), "tags": [pair("a", "1")] });
     assert!(kit.refused("TagResource", unknown).contains("ResourceNotFoundException"));
 }
+
+#[test]
+fn a_cluster_is_there_from_its_creation_to_its_deletion() {
+    let mut kit = Kit::new();
+    assert!(
+        kit.refused("ListServices", json!({})).contains("ClusterNotFoundException"),
+        "no default by itself"
+    );
+    let made = kit.ok(
+        "CreateCluster",
+        json!({
+            "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
+            "defaultCapacityProviderStrategy": [
+                { "capacityProvider": "FARGATE", "base": 1, "weight": 1 },
+                { "capacityProvider": "FARGATE_SPOT", "weight": 3 },
+            ],
+            "tags": [{ "key": "a", "value": "1" }],
+        }),
+    );
+    assert_eq!(made["cluster"]["clusterName"], "default");
+    let revision = kit.register(&[]);
+    let mut input = service(&revision, 5);
+    for member in ["cluster", "launchType"] {
+        input.as_object_mut().unwrap().shift_remove(member);
+    }
+    kit.ok("CreateService", input);
+    kit.run(60);
+    let include = json!({ "include": ["TAGS", "SETTINGS", "STATISTICS"], "clusters": ["default", "none"] });
+    let found = kit.ok("DescribeClusters", include);
+    assert_eq!(found["failures"][0]["reason"], "MISSING");
+    assert_eq!(found["clusters"][0]["tags"][0]["key"], "a");
+    assert_eq!(found["clusters"][0]["runningTasksCount"], 5);
+    let spot = |t: &&ecs::task::Task| t.provider.as_deref() == Some("FARGATE_SPOT");
+    assert_eq!(kit.world.cloud.state.ecs.tasks.values().filter(spot).count(), 3, "base 1, then 1 to 3");
+    assert_eq!(kit.ok("ListClusters", json!({}))["clusterArns"].as_array().unwrap().len(), 2);
+    assert!(
+        kit.ok("DescribeServices", json!({ "services": ["web"] }))["services"][0].get("launchType").is_none()
+    );
+
+    kit.ok("DeleteService", json!({ "service": "web", "force": true }));
+    kit.run(60);
+    assert_eq!(kit.ok("DeleteCluster", json!({ "cluster": "default" }))["cluster"]["status"], "INACTIVE");
+    let arns = kit.ok("ListClusters", json!({}))["clusterArns"].clone();
+    assert_eq!(arns.as_array().unwrap().len(), 1);
+}

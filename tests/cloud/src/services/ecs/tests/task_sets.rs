@@ -51,6 +51,27 @@ fn they_scale_become_primary_and_drain() {
 }
 
 #[test]
+fn a_task_set_follows_its_scale() {
+    let mut kit = Kit::new();
+    let revision = external(&mut kit);
+    let set = task_set(&mut kit, &revision, 0.0);
+    let scaled = |value: f64| web(json!({ "taskSet": set, "scale": { "value": value, "unit": "PERCENT" } }));
+    kit.ok("UpdateTaskSet", scaled(100.0));
+    kit.run(60);
+    let found =
+        kit.ok("DescribeTaskSets", web(json!({ "taskSets": [set, "ecs-svc/1"], "include": ["TAGS"] })));
+    assert_eq!(found["taskSets"][0]["runningCount"], 3);
+    assert_eq!(found["failures"][0]["reason"], "MISSING");
+    kit.ok("UpdateTaskSet", scaled(0.0));
+    kit.run(60);
+    assert_eq!(kit.task_set(&set).unwrap()["runningCount"], 0);
+    assert!(kit.refused("UpdateTaskSet", scaled(101.0)).contains("between 0 and 100"));
+    kit.ok("DeleteTaskSet", web(json!({ "taskSet": set })));
+    kit.run(5);
+    assert!(kit.task_set(&set).is_none());
+}
+
+#[test]
 fn tasks_that_never_became_healthy_are_counted() {
     let mut kit = Kit::new();
     external(&mut kit);
