@@ -1,6 +1,6 @@
 //! An error answer, named as the service's model names it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What a service refuses with. `shape` is the name of the exception in the
 /// service's model (the wire layer turns it into the code that the protocol
@@ -11,14 +11,14 @@ pub struct Fault {
     pub shape: String,
     pub message: String,
     /// Further members of the exception, beside the message.
-    pub members: Map<String, Value>,
+    pub members: Vec<(String, Value)>,
     /// HTTP status, where the model does not say it.
     pub status: u16,
 }
 
 impl Fault {
     pub fn new(shape: &str, message: impl Into<String>) -> Self {
-        Self { shape: shape.to_owned(), message: message.into(), members: Map::new(), status: 400 }
+        Self { shape: shape.to_owned(), message: message.into(), members: Vec::new(), status: 400 }
     }
 
     /// An operation, or a way of using one, that exists on AWS and not here.
@@ -28,7 +28,7 @@ impl Fault {
 
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(member.to_owned(), value.into());
+        self.members.push((member.to_owned(), value.into()));
         self
     }
 }

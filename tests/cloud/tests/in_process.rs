@@ -116,7 +116,8 @@ macro_rules! config {
 fn clients(faults: Faults) -> Clients {
     // The SDK's own jitter comes from the thread's generator.
     fastrand::seed(faults.seed);
-    let cloud = InProcess::with_faults(Settings::default(), START, faults);
+    let settings = Settings { region: Some("eu-west-1".into()), ..Settings::default() };
+    let cloud = InProcess::with_faults(settings, START, faults);
     Clients {
         codedeploy: aws_sdk_codedeploy::Client::from_conf(config!(aws_sdk_codedeploy, cloud)),
         ecs: aws_sdk_ecs::Client::from_conf(config!(aws_sdk_ecs, cloud)),

@@ -101,6 +101,8 @@ pub(crate) fn direct(
     input: Value,
 ) -> Result<Value, Fault> {
     let model = model(service);
+    let region = cloud.region().to_owned();
+    cloud.settings.region = Some(region);
     let unknown = || Fault::not_modelled(format!("{service}:{operation}"));
     let (name, definition) = model.operations.get_key_value(operation).ok_or_else(unknown)?;
     let mut envelope = Envelope {

@@ -1,7 +1,7 @@
 //! Targets: registration, health, draining.
 //!
-//! A new target is `initial` until its first check, which decides alone; after that it
-//! takes the group's thresholds to change. Checks run while a listener uses the group.
+//! A new target is `initial` until one check passes, or as many fail in a row as the
+//! group's unhealthy threshold says; after that it takes the thresholds to change. Checks run while a listener uses the group.
 
 use std::net::Ipv4Addr;
 
@@ -209,7 +209,13 @@ pub(crate) fn health_checked(
     }
     target.against += 1;
     let needed = match target.health {
-        Health::Initial => 1,
+        Health::Initial => {
+            if healthy {
+                1
+            } else {
+                down
+            }
+        }
         Health::Healthy => down,
         Health::Unhealthy => up,
     };

@@ -1,0 +1,115 @@
+//! Topics, their attributes and tags.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Topic, invalid, not_found, page, text};
+use crate::cloud::Cloud;
+use crate::fault::Fault;
+
+/// Kept and given back; none of them changes what is delivered here.
+const ATTRIBUTES: &[&str] =
+    &["DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId", "TracingConfig", "SignatureVersion"];
+
+pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let name = text(input, "Name");
+    if name.ends_with(".fifo") {
+        return Err(Fault::not_modelled("sns FIFO topics"));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || name.len() > 256 || !name.chars().all(allowed) {
+        return Err(invalid("Invalid parameter: Topic Name"));
+    }
+    let given = input["Attributes"].as_object().into_iter().flatten();
+    let given: BTreeMap<_, _> =
+        given.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
+    if let Some(unknown) = given.keys().find(|name| !ATTRIBUTES.contains(&name.as_str())) {
+        return Err(invalid(format!("Invalid parameter: Attributes Reason: Unknown attribute {unknown}")));
+    }
+    let arn = cloud.arn("sns", name);
+    let tags = tags_of(input);
+    if let Some(topic) = cloud.state.sns.topics.get(&arn) {
+        let same = given.iter().all(|(name, value)| topic.attributes.get(name) == Some(value));
+        if !same {
+            let message =
+                "Invalid parameter: Attributes Reason: Topic already exists with different attributes";
+            return Err(invalid(message));
+        }
+        if tags.iter().any(|(key, value)| topic.tags.get(key) != Some(value)) {
+            return Err(invalid("Invalid parameter: Tags Reason: Topic already exists with different tags"));
+        }
+    } else {
+        cloud.state.sns.topics.insert(arn.clone(), Topic { attributes: given, tags });
+    }
+    Ok(json!({ "TopicArn": arn }))
+}
+
+pub fn delete(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let arn = text(input, "TopicArn");
+    cloud.state.sns.topics.remove(arn);
+    cloud.state.sns.subscriptions.retain(|_, subscription| subscription.topic != arn);
+    Ok(json!({}))
+}
+
+pub fn list(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
+    let rows = cloud.state.sns.topics.keys().map(|arn| json!({ "TopicArn": arn })).collect();
+    page(rows, "Topics", input)
+}
+
+pub fn get<'a>(cloud: &'a mut Cloud, arn: &str) -> Result<&'a mut Topic, Fault> {
+    cloud.state.sns.topics.get_mut(arn).ok_or_else(|| not_found("Topic"))
+}
+
+pub fn attributes(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let arn = text(input, "TopicArn");
+    let (owner, mut all) = (cloud.settings.account.clone(), get(cloud, arn)?.attributes.clone());
+    let confirmed = cloud.state.sns.subscriptions.values().filter(|s| s.topic == arn).count();
+    let facts = [
+        ("TopicArn", arn.to_owned()),
+        ("Owner", owner),
+        ("SubscriptionsConfirmed", confirmed.to_string()),
+        ("SubscriptionsPending", "0".into()),
+        ("SubscriptionsDeleted", "0".into()),
+    ];
+    all.extend(facts.map(|(name, value)| (name.to_owned(), value)));
+    all.entry("DisplayName".into()).or_default();
+    Ok(json!({ "Attributes": all }))
+}
+
+pub fn set_attribute(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let (name, value) = (text(input, "AttributeName"), text(input, "AttributeValue"));
+    let topic = get(cloud, text(input, "TopicArn"))?;
+    if !ATTRIBUTES.contains(&name) {
+        return Err(invalid(format!("Invalid parameter: AttributeName Reason: unknown attribute {name}")));
+    }
+    topic.attributes.insert(name.to_owned(), value.to_owned());
+    Ok(json!({}))
+}
+
+fn tags_of(input: &Value) -> BTreeMap<String, String> {
+    let tags = input["Tags"].as_array().into_iter().flatten();
+    tags.map(|tag| (text(tag, "Key").to_owned(), text(tag, "Value").to_owned())).collect()
+}
+
+fn tagged<'a>(cloud: &'a mut Cloud, input: &Value) -> Result<&'a mut Topic, Fault> {
+    let topic = cloud.state.sns.topics.get_mut(text(input, "ResourceArn"));
+    topic.ok_or_else(|| Fault::new("ResourceNotFoundException", "Resource does not exist"))
+}
+
+pub fn tag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    tagged(cloud, input)?.tags.extend(tags_of(input));
+    Ok(json!({}))
+}
+
+pub fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    tagged(cloud, input)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    Ok(json!({}))
+}
+
+pub fn tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    let tags = &tagged(cloud, input)?.tags;
+    let rows: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    Ok(json!({ "Tags": rows }))
+}
