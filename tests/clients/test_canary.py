@@ -35,9 +35,9 @@ def test_the_lifecycle_of_a_deployment_is_shown_in_order_with_blue_and_green(clo
     scene = blue_green(cloud, "web", config="CodeDeployDefault.ECSAllAtOnce")
     revision = scene.register(push_image(cloud, "web", "v2", APP_VERSION="2"))
     deployment = scene.deploy(revision)
+    assert scene.ended(deployment)["status"] == "Succeeded"
     targets = cloud.codedeploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
     assert targets == [f"{scene.cluster}:{scene.name}"]
-    assert scene.ended(deployment)["status"] == "Succeeded"
     target = cloud.codedeploy.batch_get_deployment_targets(deploymentId=deployment, targetIds=targets)
     ecs = target["deploymentTargets"][0]["ecsTarget"]
     names = [event["lifecycleEventName"] for event in ecs["lifecycleEvents"]]

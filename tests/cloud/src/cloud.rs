@@ -30,6 +30,10 @@ pub struct Settings {
     pub list_deployments_lag: Ms,
     /// Whether an alarm that is red when a CodeDeploy deployment starts stops it (unverified on AWS).
     pub red_alarm_stops_at_start: bool,
+    /// Whether `deployments` of a service under CODE_DEPLOY or EXTERNAL shows its task sets, so
+    /// that the waiter `services-stable` returns. On AWS the list is empty, and the waiter
+    /// never does (botocore #2865).
+    pub task_sets_as_deployments: bool,
     /// How long an event takes from its source to its targets.
     pub event_delay: Ms,
     /// Whether a listener could be opened on a port of this machine.
@@ -47,6 +51,7 @@ impl Default for Settings {
             endpoint: "http://127.0.0.1".into(),
             list_deployments_lag: 2_000,
             red_alarm_stops_at_start: true,
+            task_sets_as_deployments: true,
             event_delay: 500,
             port_is_free: |_| true,
         }

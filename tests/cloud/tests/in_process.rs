@@ -36,8 +36,8 @@ fn text(world: &World) -> String {
 fn a_canary_goes_from_a_tenth_to_all_and_loses_no_request() {
     let (mut world, service, deployment) = canary(1);
     let share = |world: &World| {
-        let served = &world.served[&service.port];
-        served.iter().filter(|((version, _), _)| version == "2").map(|(_, n)| n).sum::<u64>()
+        let served = world.served.get(&service.port).into_iter().flatten();
+        served.filter(|((version, _), _)| version == "2").map(|(_, n)| n).sum::<u64>()
     };
     assert!(world.advance_until(HOUR, |w| share(w) > 0), "green never got a request");
     let (at, before) = (world.now(), share(&world));

@@ -27,6 +27,10 @@ struct Arguments {
     /// Let an alarm that is red before a CodeDeploy deployment starts not stop it
     #[arg(long)]
     ignore_alarms_red_at_start: bool,
+    /// Give services under CodeDeploy an empty list of deployments, as AWS does: the waiter
+    /// `services-stable` then never returns for them
+    #[arg(long)]
+    no_deployments_under_codedeploy: bool,
     /// Stop when standard input ends
     #[arg(long)]
     exit_with_parent: bool,
@@ -49,6 +53,7 @@ async fn main() -> std::io::Result<()> {
         region: arguments.region,
         print_timeline: arguments.timeline,
         red_alarm_stops_at_start: !arguments.ignore_alarms_red_at_start,
+        task_sets_as_deployments: !arguments.no_deployments_under_codedeploy,
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -38,6 +38,8 @@ pub struct Options {
     pub print_timeline: bool,
     /// What an alarm does that is already red when a CodeDeploy deployment starts.
     pub red_alarm_stops_at_start: bool,
+    /// See [`Settings::task_sets_as_deployments`].
+    pub task_sets_as_deployments: bool,
 }
 
 pub(crate) struct Host {
@@ -89,6 +91,7 @@ impl Host {
             first_task_address: first_task_address(address.port()),
             endpoint: format!("http://{address}"),
             red_alarm_stops_at_start: options.red_alarm_stops_at_start,
+            task_sets_as_deployments: options.task_sets_as_deployments,
             port_is_free: balancer::port_is_free,
             ..Settings::default()
         };

@@ -19,15 +19,12 @@ pub(super) fn json(cloud: &Cloud, service: &Service) -> Value {
         .iter()
         .map(|e| json!({ "id": e.id, "createdAt": timestamp(e.at), "message": e.message }))
         .collect();
-    let deployments: Vec<Value> = service
-        .deployments
-        .iter()
-        .enumerate()
-        .map(|(n, d)| deployments::json(cloud, service, n, d))
-        .collect();
-    // The list is there, and empty, for a CODE_DEPLOY service too (botocore #2865).
     let sets: Option<Vec<Value>> = (service.controller != Controller::Ecs)
         .then(|| service.task_sets.iter().map(|s| task_sets::json(cloud, service, s)).collect());
+    let deployments: Vec<Value> = match &sets {
+        Some(sets) if cloud.settings.task_sets_as_deployments => sets.iter().map(as_deployment).collect(),
+        _ => service.deployments.iter().enumerate().map(|(n, d)| deployments::json(cloud, service, n, d)).collect(),
+    };
     let role = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS";
     let iam = format!("arn:{}:iam::{}", cloud.settings.partition, cloud.settings.account);
     let mut json = json!({
@@ -65,6 +62,16 @@ pub(super) fn json(cloud: &Cloud, service: &Service) -> Value {
         members.insert("platformVersion".into(), json!(workload.platform_version));
     }
     json
+}
+
+/// A task set as an entry of `deployments` (see `Settings::task_sets_as_deployments`).
+fn as_deployment(set: &Value) -> Value {
+    json!({
+        "id": set["id"], "status": set["status"], "taskDefinition": set["taskDefinition"],
+        "desiredCount": set["computedDesiredCount"], "pendingCount": set["pendingCount"],
+        "runningCount": set["runningCount"], "createdAt": set["createdAt"], "updatedAt": set["updatedAt"],
+        "launchType": set["launchType"], "platformVersion": set["platformVersion"],
+    })
 }
 
 fn revisions(cloud: &Cloud, service: &Service) -> Value {
