@@ -31,7 +31,7 @@ def test_an_image_whose_tasks_exit_is_taken_back_by_the_circuit_breaker(cloud):
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     scene = rolling(cloud, "api", deploymentConfiguration=breaker)
     good = primary(scene)["taskDefinition"]
-    image = push_image(cloud, "api", "v2", APP_VERSION="2", APP_EXIT_AFTER_MS="50", APP_EXIT_CODE="3")
+    image = push_image(cloud, "api", "v2", APP_VERSION="2", APP_START_DELAY_MS="60000", APP_EXIT_AFTER_MS="50", APP_EXIT_CODE="3")
     cloud.ecs.update_service(cluster=scene.cluster, service=scene.name, taskDefinition=scene.register(image))
     wait_for(
         lambda: primary(scene)["taskDefinition"] == good and primary(scene)["rolloutState"] == "COMPLETED",

@@ -43,8 +43,24 @@ pub(super) struct Group {
     pub last_attempted: Option<String>,
 }
 
+/// What a group keeps of an input, with the waits that AWS fills in: clients read them
+/// without looking whether they are there.
 fn kept(input: &Value) -> Map<String, Value> {
-    KEPT.iter().filter_map(|name| Some(((*name).to_owned(), input.get(*name)?.clone()))).collect()
+    let given = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), input.get(*name)?.clone())));
+    let mut kept: Map<String, Value> = given.collect();
+    if let Some(config) = kept.get_mut("blueGreenDeploymentConfiguration") {
+        let ready = &mut config["deploymentReadyOption"];
+        fill_in(ready, "actionOnTimeout", json!("CONTINUE_DEPLOYMENT"));
+        fill_in(ready, "waitTimeInMinutes", json!(0));
+        fill_in(&mut config["terminateBlueInstancesOnDeploymentSuccess"], "terminationWaitTimeInMinutes", json!(0));
+    }
+    kept
+}
+
+fn fill_in(config: &mut Value, member: &str, default: Value) {
+    if config[member].is_null() {
+        config[member] = default;
+    }
 }
 
 fn check_service_is_free(cloud: &Cloud, settings: &GroupSettings, own: Option<&str>) -> Result<(), Fault> {
