@@ -15,6 +15,9 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 LOADER = Loader()
 MOST_DEPTH = 4
 
+# Members that make the client itself refuse, or go to another host.
+UNSENDABLE = {"EndpointId"}
+
 
 def model_of(service: str) -> ServiceModel:
     return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
@@ -30,10 +33,11 @@ class Builder:
 
     def structure(self, shape: StructureShape, full: bool, depth: int = 0) -> dict:
         names = shape.members if full and depth < MOST_DEPTH else shape.required_members
-        return {name: self.value(shape.members[name], full, depth + 1, name) for name in names}
+        wanted = [name for name in names if name not in UNSENDABLE]
+        return {name: self.value(shape.members[name], full, depth + 1, name) for name in wanted}
 
     def value(self, shape: Shape, full: bool, depth: int = 0, name: str = ""):
-        if name in self.known:
+        if name in self.known and fits(self.known[name], shape):
             return self.known[name]
         if isinstance(shape, StructureShape):
             if getattr(shape, "is_tagged_union", False):
@@ -82,6 +86,14 @@ class Builder:
             if len(text) >= least and re.fullmatch(translated, text, re.DOTALL):
                 return text
         return "x" * max(least, 1)
+
+
+def fits(value, shape: Shape) -> bool:
+    """Whether a known value is of the type that a member of that name has here."""
+    types = {"string": str, "list": list, "structure": dict}
+    if not isinstance(value, types.get(shape.type_name, ())):
+        return False
+    return not isinstance(value, list) or all(fits(item, shape.member) for item in value)
 
 
 def broken(shape: StructureShape, valid: dict):

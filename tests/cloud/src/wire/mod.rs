@@ -44,12 +44,9 @@ struct Route {
 
 pub(crate) fn handle(cloud: &mut Cloud, request: &Request) -> Answer {
     let request_id = cloud.ids.uuid();
-    let scope = match Scope::of(request) {
-        Ok(scope) => scope,
-        Err(fault) => return Answer::Ready(plain_error(&fault, &request_id)),
-    };
-    let region = cloud.settings.region.get_or_insert_with(|| scope.region.clone()).clone();
-    let route = match route(request, &scope) {
+    let scope = Scope::of(request);
+    let signed_for = scope.as_ref().map(|scope| scope.service.as_str()).unwrap_or_default();
+    let route = match route(request, signed_for) {
         Ok(route) => route,
         Err(fault) => return Answer::Ready(plain_error(&fault, &request_id)),
     };
@@ -58,6 +55,11 @@ pub(crate) fn handle(cloud: &mut Cloud, request: &Request) -> Answer {
         cloud.note(Kind::Call, format!("{}:{} not modelled", route.model.service, route.name), Value::Null);
         return Answer::Ready(error(route.model, route.protocol, &fault, &request_id));
     };
+    let scope = match scope {
+        Ok(scope) => scope,
+        Err(fault) => return Answer::Ready(error(route.model, route.protocol, &fault, &request_id)),
+    };
+    let region = cloud.settings.region.get_or_insert_with(|| scope.region.clone()).clone();
     let mut envelope = Envelope {
         model: route.model,
         name: route.name,
@@ -132,12 +134,12 @@ pub(crate) fn direct(
 /// What a request asks for, for reading only: `(service, operation)`.
 pub(crate) fn named(request: &Request) -> Option<(&'static str, String)> {
     let scope = Scope::of(request).ok()?;
-    route(request, &scope).ok().map(|route| (route.model.service, route.name))
+    route(request, &scope.service).ok().map(|route| (route.model.service, route.name))
 }
 
 /// The answer of a service that refuses before it looks: throttled, or out of order.
 pub(crate) fn refusal(request: &Request, fault: &Fault) -> Response {
-    let route = Scope::of(request).and_then(|scope| route(request, &scope));
+    let route = Scope::of(request).and_then(|scope| route(request, &scope.service));
     match route {
         Ok(route) => error(route.model, route.protocol, fault, "injected"),
         Err(_) => plain_error(fault, "injected"),
@@ -206,13 +208,17 @@ fn route(request: &Request, scope: &Scope) -> Result<Route, Fault> {
             .ok_or_else(|| unknown("a request without an action"))?;
         let model = models()
             .iter()
-            .find(|m| m.speaks("query") && m.signing_name() == scope.service)
+            .filter(|m| m.speaks("query"))
+            .find(|m| {
+                m.signing_name() == signed_for
+                    || (signed_for.is_empty() && pairs.get("Version") == Some(&m.metadata.api_version))
+            })
             .ok_or_else(|| unknown(name))?;
         return known(model, Protocol::Query, name);
     }
     let model = models()
         .iter()
-        .find(|m| m.metadata.protocol == "rest-json" && m.signing_name() == scope.service)
+        .find(|m| m.metadata.protocol == "rest-json" && m.signing_name() == signed_for)
         .ok_or_else(|| unknown(&format!("{} {}", request.method, request.path())))?;
     rest::operation(model, request)
         .map(|name| Route { model, protocol: Protocol::Rest, name: name.to_owned() })

@@ -16,9 +16,15 @@ pub fn operation<'a>(model: &'a Model, request: &Request) -> Option<&'a str> {
     modelled
         .chain(model.not_modelled.iter())
         .filter(|(_, http)| http.method == request.method && labels(http, request.path()).is_some())
-        // `/functions/x/concurrency` before `/functions/{name}/{other}`
-        .min_by_key(|(_, http)| http.request_uri.matches('{').count())
+        .filter(|(_, http)| fixed_query(http).all(|pair| request.query().split('&').any(|have| have == pair)))
+        // `/functions/x/concurrency` before `/functions/{name}/{other}`, `/layers?find=X` before `/layers`
+        .min_by_key(|(_, http)| (http.request_uri.matches('{').count(), !http.request_uri.contains('?')))
         .map(|(name, _)| name.as_str())
+}
+
+/// Query parameters that are part of the template.
+fn fixed_query(http: &Http) -> impl Iterator<Item = &str> {
+    http.request_uri.split_once('?').into_iter().flat_map(|(_, query)| query.split('&'))
 }
 
 /// Values of the template's labels, by name; `None` if the path does not fit.

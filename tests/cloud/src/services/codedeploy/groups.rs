@@ -52,7 +52,11 @@ fn kept(input: &Value) -> Map<String, Value> {
         let ready = &mut config["deploymentReadyOption"];
         fill_in(ready, "actionOnTimeout", json!("CONTINUE_DEPLOYMENT"));
         fill_in(ready, "waitTimeInMinutes", json!(0));
-        fill_in(&mut config["terminateBlueInstancesOnDeploymentSuccess"], "terminationWaitTimeInMinutes", json!(0));
+        fill_in(
+            &mut config["terminateBlueInstancesOnDeploymentSuccess"],
+            "terminationWaitTimeInMinutes",
+            json!(0),
+        );
     }
     kept
 }

@@ -23,7 +23,12 @@ pub(super) fn json(cloud: &Cloud, service: &Service) -> Value {
         .then(|| service.task_sets.iter().map(|s| task_sets::json(cloud, service, s)).collect());
     let deployments: Vec<Value> = match &sets {
         Some(sets) if cloud.settings.task_sets_as_deployments => sets.iter().map(as_deployment).collect(),
-        _ => service.deployments.iter().enumerate().map(|(n, d)| deployments::json(cloud, service, n, d)).collect(),
+        _ => service
+            .deployments
+            .iter()
+            .enumerate()
+            .map(|(n, d)| deployments::json(cloud, service, n, d))
+            .collect(),
     };
     let role = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS";
     let iam = format!("arn:{}:iam::{}", cloud.settings.partition, cloud.settings.account);
