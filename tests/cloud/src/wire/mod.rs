@@ -177,9 +177,9 @@ impl Scope {
     }
 }
 
-fn route(request: &Request, scope: &Scope) -> Result<Route, Fault> {
-    let unknown =
-        |what: &str| Fault::not_modelled(format!("{what} (signed for service '{}')", scope.service));
+/// `signed_for` is the service of the credential scope, empty where there is none.
+fn route(request: &Request, signed_for: &str) -> Result<Route, Fault> {
+    let unknown = |what: &str| Fault::not_modelled(format!("{what} (signed for service '{signed_for}')"));
     if let Some(target) = request.header("x-amz-target") {
         let (prefix, name) = target.rsplit_once('.').unwrap_or((target, ""));
         let model = models()
