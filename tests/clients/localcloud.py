@@ -16,6 +16,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from requests_from_models import strangers
+
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -47,11 +49,22 @@ def wait_for(what, seconds: float, told: str):
 class Cloud:
     def __init__(self, url: str, speed: float):
         self.url, self.speed = url, speed
+        self.succeeded: set[tuple[str, str]] = set()
         self.session = boto3.Session("AKIATEST", "secret", region_name=REGION)
 
     def client(self, service: str, **config):
+        """A boto3 client; each of its answers is held against the published model as it came,
+        before the parser drops what it doesn't know."""
         settings = {"retries": {"mode": "standard", "total_max_attempts": 2}, **config}
-        return self.session.client(service, endpoint_url=self.url, config=Config(**settings))
+        client = self.session.client(service, endpoint_url=self.url, config=Config(**settings))
+        client.meta.events.register("after-call", self.hold_against_model)
+        return client
+
+    def hold_against_model(self, http_response, model, **_):
+        if http_response.status_code < 300:
+            problems = strangers(http_response.content, http_response.headers, model)
+            assert not problems, f"{model.name}: {problems}"
+            self.succeeded.add((model.service_model.service_name, model.name))
 
     def __getattr__(self, service: str):
         """`cloud.ecs`: the boto3 client of that name, made once."""

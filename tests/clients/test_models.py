@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from localcloud import ACCOUNT, REGION, ROOT, running
-from requests_from_models import Builder, broken, model_of, strangers
+from requests_from_models import Builder, broken, model_of
 from scene import blue_green, function, push_image, queue
 
 MODELLED = json.loads((ROOT / "tests/cloud/models/modelled.json").read_text())
@@ -27,6 +27,7 @@ COMMON = {
     "InvalidAddress", "ResourceNotFound",
 }
 SUMMARY: Counter = Counter()
+SUCCEEDED: set = set()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def world():
                 "region": REGION, "resources": [], "detail-type": "models", "detail": {},
             }),
         }
-    print(f"\nmodels: {len(CASES)} operations; {dict(SUMMARY)}")
+    print(f"\nmodels: {len(CASES)} operations, {len(SUCCEEDED)} with a success; {dict(SUMMARY)}")
 
 
 # What must not befall the shared scene: their valid requests go to names that do not exist.
@@ -82,24 +83,16 @@ DESTRUCTIVE = ("Delete", "Deregister", "Purge", "Stop", "Remove", "Disable", "Se
 
 
 def ask(cloud, service: str, operation: str, request: dict):
-    """The raw answer of one request that the client does not check itself."""
-    client = cloud.session.client(
-        service, endpoint_url=cloud.url, config=cloud_config(),
-    )
+    """The raw answer of one request that the client does not check itself, and its error code."""
+    config = {"parameter_validation": False, "retries": {"total_max_attempts": 1}, "read_timeout": 30}
+    client = cloud.client(service, **config)
     kept = {}
-    client.meta.events.register("after-call", lambda http_response, parsed, **_: kept.update(raw=http_response))
+    client.meta.events.register("after-call", lambda http_response, **_: kept.update(raw=http_response))
     try:
         client._make_api_call(operation, request)
-        code = None
+        return kept["raw"], None
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-    return kept["raw"], code
-
-
-def cloud_config():
-    from botocore.config import Config
-
-    return Config(parameter_validation=False, retries={"total_max_attempts": 1}, read_timeout=30)
+        return kept["raw"], error.response["Error"]["Code"]
 
 
 def names_for(operation: str, known: dict) -> dict:
@@ -123,7 +116,7 @@ def test_an_operation_answers_as_its_model_says(world, service, operation):
         SUMMARY["valid"] += 1
         if code is None:
             SUMMARY["valid, succeeded"] += 1
-            problems += strangers(raw.content, raw.headers, model)
+            SUCCEEDED.add((service, operation))
         elif code not in allowed and code.split(".")[-1] not in allowed:
             problems.append(f"valid request refused with the undeclared {code}: {raw.content[:300]!r}")
         elif raw.status_code >= 500 and code != "NotModelled":
