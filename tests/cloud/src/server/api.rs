@@ -52,7 +52,7 @@ async fn answer(
         body: body.to_vec(),
     };
     let response = match request.path().strip_prefix("/_cloud/") {
-        Some(path) => look(&host, &path.to_owned(), &request),
+        Some(path) => look(&host, path, &request),
         None => aws(&host, &request).await,
     };
     Ok(whole(response))

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::{Host, process};
 use crate::effect::FunctionError;
@@ -62,7 +62,7 @@ struct Environment {
     given: RefCell<Option<Work>>,
     work_there: Notify,
     /// How its invocation ended, or that the process is gone.
-    said: RefCell<mpsc::UnboundedReceiver<Said>>,
+    said: Mutex<mpsc::UnboundedReceiver<Said>>,
 }
 
 #[derive(Debug)]
@@ -129,9 +129,7 @@ enum Alive {
 
 async fn answer(environment: &Environment, wanted: &str) -> (Result<Value, FunctionError>, Alive) {
     loop {
-        // One invocation at a time: nobody else holds the receiver.
-        #[allow(clippy::await_holding_refcell_ref)]
-        let said = environment.said.borrow_mut().recv().await;
+        let said = environment.said.lock().await.recv().await;
         match said {
             Some(Said::Answer { invocation, outcome }) if invocation == wanted => {
                 return (outcome, Alive::Yes);
@@ -194,7 +192,7 @@ async fn started(
         group,
         given: RefCell::default(),
         work_there: Notify::new(),
-        said: RefCell::new(said),
+        said: Mutex::new(said),
     });
     let api =
         tokio::task::spawn_local(serve(Rc::clone(host), Rc::clone(&environment), listener, say.clone()));
@@ -222,9 +220,7 @@ async fn started(
 }
 
 async fn ready(environment: &Environment) -> Result<(), FunctionError> {
-    // Nobody else has this environment yet.
-    #[allow(clippy::await_holding_refcell_ref)]
-    let said = tokio::time::timeout(START, async { environment.said.borrow_mut().recv().await }).await;
+    let said = tokio::time::timeout(START, async { environment.said.lock().await.recv().await }).await;
     match said {
         Ok(Some(Said::Ready)) => Ok(()),
         Ok(Some(Said::InitError(error))) => Err(error),

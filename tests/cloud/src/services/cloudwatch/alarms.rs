@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::metrics::Metric;
-use super::{Alarm, Condition, alarm_arn, change, composite, items, page, size, text, texts, trigger};
+use super::{
+    Alarm, Condition, alarm_arn, change, composite, items, page, size, text, texts, trigger, validation,
+};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::time::timestamp;
@@ -39,8 +41,7 @@ pub fn describe(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let related = related(cloud, input)?;
     let names = texts(input, "AlarmNames");
     if !names.is_empty() && input.get("AlarmNamePrefix").is_some() {
-        let message = "AlarmNamePrefix and AlarmNames cannot be given together";
-        return Err(Fault::new("InvalidParameterCombination", message));
+        return Err(validation("AlarmNamePrefix and AlarmNames cannot be given together"));
     }
     let types = match texts(input, "AlarmTypes") {
         none if none.is_empty() && related.is_some() => vec!["MetricAlarm".into(), "CompositeAlarm".into()],

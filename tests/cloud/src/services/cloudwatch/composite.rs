@@ -133,12 +133,12 @@ pub fn child_changed(cloud: &mut Cloud, child: &str) {
     }
 }
 
-/// Works out a composite alarm that was just put.
-pub fn created(cloud: &mut Cloud, name: &str) {
+/// Works out a composite alarm that was just created or updated.
+pub fn put(cloud: &mut Cloud, name: &str, done: &str) {
     let Some(rule) = rule_of(cloud, name) else { return };
     let arn = alarm_arn(cloud, name);
     let children: Vec<String> = rule.alarms().into_iter().collect();
-    let reason = |value: &str| format!("{arn} was created and its alarm rule evaluates to {value}");
+    let reason = |value: &str| format!("{arn} was {done} and its alarm rule evaluates to {value}");
     update(cloud, name, &children, reason);
 }
 

@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::time::{DAY, HOUR, MINUTE, Ms};
 
 /// Members that change what an alarm means and are not modelled.
-const REFUSED: [&str; 8] = [
+const REFUSED: [&str; 9] = [
     "ThresholdMetricId",
     "EvaluationWindow",
     "WarmUpConfiguration",
@@ -20,6 +20,7 @@ const REFUSED: [&str; 8] = [
     "ActionConfiguration",
     "ActionsSuppressor",
     "ActionsSuppressorWaitPeriod",
+    "ActionsSuppressorExtensionPeriod",
 ];
 
 pub fn metric(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -144,7 +145,9 @@ fn put(cloud: &mut Cloud, input: &Value, composite: bool) -> Result<Value, Fault
     }
     let actions_enabled = input["ActionsEnabled"] != false;
     let now = cloud.now;
-    if let Some(alarm) = cloud.state.cloudwatch.alarms.get_mut(&name) {
+    let known = cloud.state.cloudwatch.alarms.get_mut(&name);
+    let done = if known.is_some() { "updated" } else { "created" };
+    if let Some(alarm) = known {
         if alarm.composite != composite {
             return Err(wrong(format!("An alarm of another type with the name '{name}' exists")));
         }
@@ -167,7 +170,7 @@ fn put(cloud: &mut Cloud, input: &Value, composite: bool) -> Result<Value, Fault
         change::configured(cloud, &name, "create", None);
     }
     if composite {
-        composite::created(cloud, &name);
+        composite::put(cloud, &name, done);
     }
     Ok(json!({}))
 }

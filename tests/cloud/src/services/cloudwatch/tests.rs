@@ -299,3 +299,37 @@ fn history_and_tags() {
         "ResourceNotFound"
     );
 }
+
+#[test]
+fn events_tell_what_an_alarm_watches_as_real_ones_do() {
+    let mut watch = Watch::new();
+    let network = |id: &str, name: &str| {
+        let dimensions = json!([{ "Name": "InstanceId", "Value": "i-12345678901234567" }]);
+        let metric = json!({ "Namespace": "AWS/EC2", "MetricName": name, "Dimensions": dimensions });
+        let stat = json!({ "Metric": metric, "Period": 300, "Stat": "Maximum" });
+        json!({ "Id": id, "MetricStat": stat, "ReturnData": false })
+    };
+    let sum = json!({ "Id": "e1", "Expression": "SUM(METRICS())", "Label": "Total Network Traffic" });
+    watch.ok(
+        "PutMetricAlarm",
+        json!({
+            "AlarmName": "a", "AlarmDescription": "d", "EvaluationPeriods": 1, "Threshold": 10_000,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Metrics": [sum, network("m1", "NetworkIn"), network("m2", "NetworkOut")],
+        }),
+    );
+    let stat = |name: &str| {
+        let metric = json!({
+            "dimensions": { "InstanceId": "i-12345678901234567" }, "name": name, "namespace": "AWS/EC2",
+        });
+        json!({ "metric": metric, "period": 300, "stat": "Maximum" })
+    };
+    let expected = json!([
+        { "expression": "SUM(METRICS())", "id": "e1", "label": "Total Network Traffic", "returnData": true },
+        { "id": "m1", "metricStat": stat("NetworkIn"), "returnData": false },
+        { "id": "m2", "metricStat": stat("NetworkOut"), "returnData": false },
+    ]);
+    let configuration = super::trigger::configuration(&watch.cloud.state.cloudwatch.alarms["a"]);
+    assert_eq!(configuration, json!({ "description": "d", "metrics": expected }));
+    assert_eq!(watch.cloud.dump()["state"]["cloudwatch"]["ticking"], true);
+}

@@ -58,7 +58,7 @@ fn deliver(cloud: &mut Cloud, rule: &str, target: &Value, event: &Value) {
         _ => {
             let group = to.split(":log-group:").nth(1).unwrap_or_default().trim_end_matches(":*").to_owned();
             let stream = event["id"].as_str().unwrap_or_default().to_owned();
-            logs::append(cloud, &group, &stream, &[text.clone()]);
+            logs::append(cloud, &group, &stream, std::slice::from_ref(&text));
             Ok(())
         }
     };
