@@ -28,7 +28,8 @@ pub fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     };
     let known = metrics::all(&cloud.state.cloudwatch, cloud.now);
     let rows = known.filter(|(metric, last)| *last >= since && wanted(metric)).map(|(m, _)| m.answer());
-    let (rows, token) = page(rows.collect(), input, 500)?;
+    // ListMetrics knows no `InvalidNextToken`.
+    let (rows, token) = page(rows.collect(), input, 500).map_err(|fault| invalid(&fault.message))?;
     Ok(json!({ "Metrics": rows, "NextToken": token }))
 }
 
