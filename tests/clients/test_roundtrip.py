@@ -1,9 +1,9 @@
 """What goes in comes out: whole, in order, once, and where it belongs."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -207,8 +207,8 @@ def test_a_one_off_task_ends_with_its_exit_code_and_its_log(cloud):
 
 def test_an_image_s_container_knows_its_task_by_the_metadata_endpoint(cloud):
     cloud.ecs.create_cluster(clusterName="jobs")
-    script = 'curl -sf "$ECS_CONTAINER_METADATA_URI_V4/task"'
-    definition = task_definition("curious", push_image(cloud, "curious", "v1", ("sh", "-c", script)))
+    script = "import os, urllib.request as u; print(u.urlopen(os.environ['ECS_CONTAINER_METADATA_URI_V4'] + '/task').read().decode())"
+    definition = task_definition("curious", push_image(cloud, "curious", "v1", ("python3", "-c", script)))
     cloud.ecs.register_task_definition(**definition)
     task = cloud.ecs.run_task(
         cluster="jobs", taskDefinition="curious", launchType="FARGATE",
@@ -251,5 +251,10 @@ def test_a_port_in_use_is_refused_and_nothing_outlives_the_cloud():
 
 
 def sleepers() -> int:
-    found = subprocess.run(["pgrep", "-fc", "^sleep 4321"], capture_output=True, text=True, check=False)
-    return int(found.stdout or 0)
+    """How many processes run `sleep 4321`."""
+    def command(process: Path) -> bytes:
+        try:
+            return (process / "cmdline").read_bytes()
+        except OSError:
+            return b""  # it ended meanwhile
+    return sum(command(p) == b"sleep\0" + b"4321\0" for p in Path("/proc").glob("[0-9]*"))
