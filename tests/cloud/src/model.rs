@@ -179,6 +179,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_readme_names_every_operation_that_is_modelled() {
+        let readme = include_str!("../README.md");
+        let named = |name: &str| readme.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
+        let operations = || models().iter().flat_map(|m| m.operations.keys());
+        let missing: Vec<_> = operations().filter(|name| !named(name)).collect();
+        assert_eq!(missing, Vec::<&String>::new());
+        assert!(readme.contains(&format!("answers {} operations", operations().count())));
+    }
+
+    #[test]
     fn patterns_that_are_not_checked_are_few_and_known() {
         let mut unchecked: Vec<_> = models()
             .iter()

@@ -68,7 +68,9 @@ fn codedeploy_alone_changes_what_its_service_runs() {
     kit.run(60);
     let set = first_set(&mut kit);
     assert_eq!((&set["stabilityStatus"], &set["runningCount"]), (&json!("STEADY_STATE"), &json!(2)));
-    assert_eq!(kit.service()["deployments"], json!([]));
+    assert_eq!(kit.service()["deployments"][0]["id"], set["id"]);
+    kit.world.cloud.settings.task_sets_as_deployments = false;
+    assert_eq!(kit.service()["deployments"], json!([]), "as on AWS");
 
     let refused = kit.refused("UpdateService", web(json!({ "taskDefinition": second })));
     assert!(refused.ends_with("Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."), "{refused}");
