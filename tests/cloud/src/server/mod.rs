@@ -13,6 +13,7 @@ mod process;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -191,8 +192,10 @@ impl Host {
             return;
         }
         let cloud = self.cloud.borrow();
+        let mut out = std::io::stdout().lock();
         for entry in &cloud.timeline()[self.printed.get()..] {
-            println!("{entry}");
+            // Whoever listened may be gone; the cloud goes on.
+            let _ = writeln!(out, "{entry}");
         }
         self.printed.set(cloud.timeline().len());
     }
