@@ -3,10 +3,12 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from localcloud import wait_for
 from scene import Traffic, blue_green, push_image
 
 
+@pytest.mark.parametrize("cloud", [15], indirect=True)  # 20 s at 10%, for slow machines
 def test_a_canary_takes_a_tenth_of_a_thousand_requests_then_all_and_loses_none(cloud):
     scene = blue_green(cloud, "api")
     revision = scene.register(push_image(cloud, "api", "v2", APP_VERSION="2"))

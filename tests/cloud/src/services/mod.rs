@@ -9,10 +9,12 @@ pub mod elbv2;
 pub mod events;
 pub mod lambda;
 pub mod logs;
+mod paging;
 pub mod secretsmanager;
 pub mod sns;
 pub mod sqs;
 pub mod sts;
+mod tags;
 
 use serde::Serialize;
 

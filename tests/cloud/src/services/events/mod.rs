@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Call, Cloud, Reply};
 use crate::fault::Fault;
+use crate::services::paging;
 use crate::time::{Ms, iso_seconds, parse_iso};
 use crate::timeline::Kind;
 
@@ -59,7 +60,7 @@ pub(crate) fn call(cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
         "DisableRule" => rules::enable(cloud, input, false),
         "TagResource" => rules::tag(cloud, input),
         "UntagResource" => rules::untag(cloud, input),
-        "ListTagsForResource" => rules::tags(cloud, input),
+        "ListTagsForResource" => rules::list_tags(cloud, input),
         "PutTargets" => targets::put(cloud, input),
         "RemoveTargets" => targets::remove(cloud, input),
         "ListTargetsByRule" => targets::list(cloud, input),
@@ -226,14 +227,8 @@ fn rule<'a>(cloud: &'a mut Cloud, name: &str) -> Result<&'a mut Rule, Fault> {
 
 /// One page by `NextToken` and `Limit`.
 fn page(rows: Vec<Value>, member: &str, input: &Value) -> Result<Value, Fault> {
-    let from = match input["NextToken"].as_str() {
-        Some(token) => {
-            token.parse().map_err(|_| Fault::new("ValidationException", "NextToken is not valid."))?
-        }
-        None => 0_usize,
-    };
-    let most = input["Limit"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
-    let next = (rows.len() > from + most).then(|| (from + most).to_string());
-    let rows: Vec<_> = rows.into_iter().skip(from).take(most).collect();
+    let refused = |_: &str| Fault::new("ValidationException", "NextToken is not valid.");
+    let (rows, next) =
+        paging::page(rows, input["NextToken"].as_str(), paging::size(&input["Limit"], 100), refused)?;
     Ok(json!({ member: rows, "NextToken": next }))
 }

@@ -1,12 +1,11 @@
 //! Rules: patterns and rates.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Rule, Timer, arn, page, parsed, rule};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::tags;
 use crate::time::{DAY, HOUR, MINUTE, Ms};
 
 fn text<'a>(input: &'a Value, member: &str) -> &'a str {
@@ -41,7 +40,7 @@ pub fn put(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         enabled,
         description: input["Description"].as_str().map(str::to_owned),
         role: input["RoleArn"].as_str().map(str::to_owned),
-        tags: before.as_ref().map_or_else(|| tags_of(input), |rule| rule.tags.clone()),
+        tags: before.as_ref().map_or_else(|| tags::from_list(&input["Tags"]), |rule| rule.tags.clone()),
         targets: before.map(|rule| rule.targets).unwrap_or_default(),
         version,
     };
@@ -116,29 +115,21 @@ pub fn enable(cloud: &mut Cloud, input: &Value, enabled: bool) -> Result<Value, 
     Ok(json!({}))
 }
 
-fn tags_of(input: &Value) -> BTreeMap<String, String> {
-    let tags = input["Tags"].as_array().into_iter().flatten();
-    tags.map(|tag| (text(tag, "Key").to_owned(), text(tag, "Value").to_owned())).collect()
-}
-
 fn tagged<'a>(cloud: &'a mut Cloud, input: &Value) -> Result<&'a mut Rule, Fault> {
     let resource = text(input, "ResourceARN");
     rule(cloud, resource.rsplit('/').next().unwrap_or(resource))
 }
 
 pub fn tag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    tagged(cloud, input)?.tags.extend(tags_of(input));
+    tagged(cloud, input)?.tags.extend(tags::from_list(&input["Tags"]));
     Ok(json!({}))
 }
 
 pub fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    tagged(cloud, input)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    tags::remove(&mut tagged(cloud, input)?.tags, &input["TagKeys"]);
     Ok(json!({}))
 }
 
-pub fn tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let tags = &tagged(cloud, input)?.tags;
-    let rows: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
-    Ok(json!({ "Tags": rows }))
+pub fn list_tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    Ok(json!({ "Tags": tags::to_list(&tagged(cloud, input)?.tags) }))
 }

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Function, arn, function, invalid, named, page, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::tags;
 use crate::time::iso_offset;
 
 /// Runtimes whose functions are programs that speak the Runtime API themselves.
@@ -56,7 +57,7 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         code_size: code.1,
         modified: cloud.now,
         revision: cloud.ids.uuid(),
-        tags: super::settings::texts(&input["Tags"]),
+        tags: tags::from_map(&input["Tags"]),
         policy: Vec::new(),
         reserved_concurrency: None,
         invoke_config: None,
@@ -136,7 +137,7 @@ fn configure(function: &mut Function, input: &Value) -> Result<(), Fault> {
     }
     function.memory_mb = input["MemorySize"].as_u64().unwrap_or(function.memory_mb);
     if !input["Environment"].is_null() {
-        function.environment = super::settings::texts(&input["Environment"]["Variables"]);
+        function.environment = tags::from_map(&input["Environment"]["Variables"]);
     }
     if !input["DeadLetterConfig"].is_null() {
         let target = text(&input["DeadLetterConfig"], "TargetArn");

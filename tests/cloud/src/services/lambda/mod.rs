@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Call, Cloud, Reply, Ticket};
 use crate::fault::Fault;
+use crate::services::paging;
 use crate::time::Ms;
 
 pub(crate) use asynchronous::invoke_async;
@@ -131,7 +132,7 @@ pub(crate) fn call(cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
         "DeleteFunctionEventInvokeConfig" => settings::delete_invoke_config(cloud, input),
         "TagResource" => settings::tag(cloud, input),
         "UntagResource" => settings::untag(cloud, input),
-        "ListTags" => settings::tags(cloud, input),
+        "ListTags" => settings::list_tags(cloud, input),
         "CreateEventSourceMapping" => mappings::create(cloud, input),
         "GetEventSourceMapping" => mappings::get(cloud, input),
         "ListEventSourceMappings" => mappings::list(cloud, input),
@@ -200,12 +201,7 @@ fn function<'a>(cloud: &'a mut Cloud, name: &str) -> Result<&'a mut Function, Fa
 
 /// One page by `Marker` and `MaxItems`.
 fn page(rows: Vec<Value>, member: &str, input: &Value) -> Result<Value, Fault> {
-    let from = match text(input, "Marker") {
-        "" => 0_usize,
-        marker => marker.parse().map_err(|_| invalid("Invalid Marker"))?,
-    };
-    let most = input["MaxItems"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(50);
-    let next = (rows.len() > from + most).then(|| (from + most).to_string());
-    let rows: Vec<_> = rows.into_iter().skip(from).take(most).collect();
+    let most = paging::size(&input["MaxItems"], 50);
+    let (rows, next) = paging::page(rows, input["Marker"].as_str(), most, |_| invalid("Invalid Marker"))?;
     Ok(json!({ member: rows, "NextMarker": next }))
 }

@@ -1,19 +1,12 @@
 //! Concurrency, asynchronous invocation, tags.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Function, arn, function, invalid, missing, name_of, named, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::tags;
 use crate::time::timestamp;
-
-/// A map of texts.
-pub fn texts(map: &Value) -> BTreeMap<String, String> {
-    let entries = map.as_object().into_iter().flatten();
-    entries.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
-}
 
 pub fn put_concurrency(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
@@ -85,16 +78,15 @@ fn tagged<'a>(cloud: &'a mut Cloud, input: &Value) -> Result<&'a mut Function, F
 }
 
 pub fn tag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    tagged(cloud, input)?.tags.extend(texts(&input["Tags"]));
+    tagged(cloud, input)?.tags.extend(tags::from_map(&input["Tags"]));
     Ok(json!({}))
 }
 
 pub fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    tagged(cloud, input)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    tags::remove(&mut tagged(cloud, input)?.tags, &input["TagKeys"]);
     Ok(json!({}))
 }
 
-pub fn tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+pub fn list_tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     Ok(json!({ "Tags": tagged(cloud, input)?.tags }))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Call, Cloud, Reply};
 use crate::fault::Fault;
+use crate::services::paging;
 
 pub(crate) use publish::publish;
 
@@ -49,7 +50,7 @@ pub(crate) fn call(cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
         "SetTopicAttributes" => topics::set_attribute(cloud, input),
         "TagResource" => topics::tag(cloud, input),
         "UntagResource" => topics::untag(cloud, input),
-        "ListTagsForResource" => topics::tags(cloud, input),
+        "ListTagsForResource" => topics::list_tags(cloud, input),
         "Subscribe" => subscriptions::create(cloud, input),
         "Unsubscribe" => subscriptions::delete(cloud, input),
         "ListSubscriptions" | "ListSubscriptionsByTopic" => subscriptions::list(cloud, input),
@@ -80,11 +81,7 @@ fn not_found(what: &str) -> Fault {
 
 /// A hundred rows from a token on.
 fn page(rows: Vec<Value>, member: &str, input: &Value) -> Result<Value, Fault> {
-    let from = match input["NextToken"].as_str() {
-        Some(token) => token.parse().map_err(|_| invalid("Invalid parameter: NextToken"))?,
-        None => 0_usize,
-    };
-    let next = (rows.len() > from + 100).then(|| (from + 100).to_string());
-    let rows: Vec<_> = rows.into_iter().skip(from).take(100).collect();
+    let refused = |_: &str| invalid("Invalid parameter: NextToken");
+    let (rows, next) = paging::page(rows, input["NextToken"].as_str(), 100, refused)?;
     Ok(json!({ member: rows, "NextToken": next }))
 }

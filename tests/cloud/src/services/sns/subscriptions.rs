@@ -1,13 +1,11 @@
 //! Subscriptions. All are confirmed at once: whoever subscribes here owns the machine.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Subscription, invalid, not_found, page, text, topics};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::services::events;
+use crate::services::{events, tags};
 
 const PROTOCOLS: &[&str] = &["sqs", "lambda", "http", "https", "email", "email-json"];
 const ATTRIBUTES: &[&str] = &["RawMessageDelivery", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy"];
@@ -34,9 +32,7 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     if !fits {
         return Err(invalid(format!("Invalid parameter: {protocol} endpoint '{endpoint}'")));
     }
-    let given = input["Attributes"].as_object().into_iter().flatten();
-    let given: BTreeMap<_, _> =
-        given.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
+    let given = tags::from_map(&input["Attributes"]);
     for (name, value) in &given {
         check(name, value)?;
     }

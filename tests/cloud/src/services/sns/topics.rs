@@ -1,12 +1,11 @@
 //! Topics, their attributes and tags.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Topic, invalid, not_found, page, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::tags;
 
 /// Kept and given back; none of them changes what is delivered here.
 const ATTRIBUTES: &[&str] =
@@ -21,14 +20,12 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     if name.is_empty() || name.len() > 256 || !name.chars().all(allowed) {
         return Err(invalid("Invalid parameter: Topic Name"));
     }
-    let given = input["Attributes"].as_object().into_iter().flatten();
-    let given: BTreeMap<_, _> =
-        given.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect();
+    let given = tags::from_map(&input["Attributes"]);
     if let Some(unknown) = given.keys().find(|name| !ATTRIBUTES.contains(&name.as_str())) {
         return Err(invalid(format!("Invalid parameter: Attributes Reason: Unknown attribute {unknown}")));
     }
     let arn = cloud.arn("sns", name);
-    let tags = tags_of(input);
+    let tags = tags::from_list(&input["Tags"]);
     if let Some(topic) = cloud.state.sns.topics.get(&arn) {
         let same = given.iter().all(|(name, value)| topic.attributes.get(name) == Some(value));
         if !same {
@@ -87,29 +84,21 @@ pub fn set_attribute(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
-fn tags_of(input: &Value) -> BTreeMap<String, String> {
-    let tags = input["Tags"].as_array().into_iter().flatten();
-    tags.map(|tag| (text(tag, "Key").to_owned(), text(tag, "Value").to_owned())).collect()
-}
-
 fn tagged<'a>(cloud: &'a mut Cloud, input: &Value) -> Result<&'a mut Topic, Fault> {
     let topic = cloud.state.sns.topics.get_mut(text(input, "ResourceArn"));
     topic.ok_or_else(|| Fault::new("ResourceNotFoundException", "Resource does not exist"))
 }
 
 pub fn tag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    tagged(cloud, input)?.tags.extend(tags_of(input));
+    tagged(cloud, input)?.tags.extend(tags::from_list(&input["Tags"]));
     Ok(json!({}))
 }
 
 pub fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    tagged(cloud, input)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    tags::remove(&mut tagged(cloud, input)?.tags, &input["TagKeys"]);
     Ok(json!({}))
 }
 
-pub fn tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let tags = &tagged(cloud, input)?.tags;
-    let rows: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
-    Ok(json!({ "Tags": rows }))
+pub fn list_tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    Ok(json!({ "Tags": tags::to_list(&tagged(cloud, input)?.tags) }))
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Queue, arn, named, queue};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::tags;
 use crate::time::{Ms, SECOND};
 
 /// Name, default and bounds of the numeric ones.
@@ -105,17 +106,11 @@ pub fn get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
 
 pub fn set(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
-    let given = texts(&input["Attributes"]);
+    let given = tags::from_map(&input["Attributes"]);
     check(&given)?;
     let now = cloud.now;
     let queue = queue(cloud, &name)?;
     queue.attributes.extend(given);
     queue.modified = now;
     Ok(json!({}))
-}
-
-/// A map of texts.
-pub fn texts(map: &Value) -> BTreeMap<String, String> {
-    let entries = map.as_object().into_iter().flatten();
-    entries.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }

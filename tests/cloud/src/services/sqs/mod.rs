@@ -76,7 +76,7 @@ pub(crate) fn call(cloud: &mut Cloud, call: &Call) -> Result<Reply, Fault> {
         "PurgeQueue" => queues::purge(cloud, input),
         "TagQueue" => queues::tag(cloud, input),
         "UntagQueue" => queues::untag(cloud, input),
-        "ListQueueTags" => queues::tags(cloud, input),
+        "ListQueueTags" => queues::list_tags(cloud, input),
         "GetQueueAttributes" => attributes::get(cloud, input),
         "SetQueueAttributes" => attributes::set(cloud, input),
         "SendMessage" => messages::send_one(cloud, input, call.caller),

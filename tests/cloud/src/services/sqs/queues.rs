@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Queue, arn, attributes, missing, named, queue, url};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::{paging, tags};
 use crate::time::MINUTE;
 
 pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -17,7 +18,7 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         let message = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
         return Err(Fault::new("InvalidParameterValueException", message));
     }
-    let given = attributes::texts(&input["Attributes"]);
+    let given = tags::from_map(&input["Attributes"]);
     attributes::check(&given)?;
     if let Some(before) = cloud.state.sqs.queues.get(name) {
         let differs = given
@@ -35,7 +36,7 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         created: cloud.now,
         modified: cloud.now,
         attributes: given,
-        tags: attributes::texts(&input["tags"]),
+        tags: tags::from_map(&input["tags"]),
         messages: Vec::new(),
         purged: None,
         polls: Vec::new(),
@@ -68,15 +69,9 @@ pub fn list_sources(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
 }
 
 fn page(rows: Vec<Value>, member: &str, input: &Value) -> Result<Value, Fault> {
-    let from = match input["NextToken"].as_str() {
-        Some(token) => token
-            .parse()
-            .map_err(|_| Fault::new("InvalidParameterValueException", "Invalid or expired next token."))?,
-        None => 0,
-    };
-    let most = input["MaxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(1_000);
-    let next = (rows.len() > from + most).then(|| (from + most).to_string());
-    let rows: Vec<_> = rows.into_iter().skip(from).take(most).collect();
+    let refused = |_: &str| Fault::new("InvalidParameterValueException", "Invalid or expired next token.");
+    let most = paging::size(&input["MaxResults"], 1_000);
+    let (rows, next) = paging::page(rows, input["NextToken"].as_str(), most, refused)?;
     Ok(json!({ member: rows, "NextToken": next }))
 }
 
@@ -103,18 +98,17 @@ pub fn purge(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
 
 pub fn tag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
-    queue(cloud, &name)?.tags.extend(attributes::texts(&input["Tags"]));
+    queue(cloud, &name)?.tags.extend(tags::from_map(&input["Tags"]));
     Ok(json!({}))
 }
 
 pub fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
-    let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    queue(cloud, &name)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    tags::remove(&mut queue(cloud, &name)?.tags, &input["TagKeys"]);
     Ok(json!({}))
 }
 
-pub fn tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+pub fn list_tags(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
     Ok(json!({ "Tags": queue(cloud, &name)?.tags }))
 }
