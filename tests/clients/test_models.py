@@ -42,7 +42,7 @@ def world():
         url, queue_arn = queue(cloud, "models")
         topic = cloud.sns.create_topic(Name="models")["TopicArn"]
         secret = cloud.secretsmanager.create_secret(Name="models", SecretString="s")["ARN"]
-        lambda_arn = function(cloud, "models", "return 1")
+        function(cloud, "models", "return 1")
         cloud.logs.create_log_group(logGroupName="models")
         cloud.logs.create_log_stream(logGroupName="models", logStreamName="models")
         cloud.events.put_rule(Name="models", EventPattern='{"source": ["models"]}')

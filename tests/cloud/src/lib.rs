@@ -15,6 +15,7 @@ mod ids;
 pub mod image;
 pub mod in_process;
 pub mod model;
+pub mod sample_app;
 pub mod server;
 pub mod services;
 pub mod time;

@@ -250,7 +250,7 @@ fn variables(host: &Host, work: &Work, folder: &Path, runtime_api: &str) -> Vec<
     let cloud = host.cloud.borrow();
     let (log_group, log_stream) = log_names(work);
     let mut variables: BTreeMap<String, String> = [
-        ("PATH", process::search_path()),
+        ("PATH", process::search_path(&host.scratch)),
         ("HOME", folder.display().to_string()),
         ("TZ", ":UTC".into()),
         ("LAMBDA_TASK_ROOT", folder.display().to_string()),

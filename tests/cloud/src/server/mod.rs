@@ -26,6 +26,9 @@ use crate::timeline::Kind;
 use crate::{Cloud, Effect, Report, Settings};
 use clock::Clock;
 
+/// The sample application's name on the `PATH` of tasks.
+pub const SAMPLE_APP: &str = "sample-app";
+
 /// How the server is started.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -64,7 +67,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> std::io::R
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = listener.local_addr()?;
     let scratch = std::env::temp_dir().join(format!("cloud-{}-{}", address.port(), std::process::id()));
-    std::fs::create_dir_all(&scratch)?;
+    std::fs::create_dir_all(scratch.join("bin"))?;
+    std::os::unix::fs::symlink(std::env::current_exe()?, scratch.join("bin").join(SAMPLE_APP))?;
     let host = Rc::new(Host::new(&options, address, scratch.clone()));
     println!("ready http://{address}");
     let local = tokio::task::LocalSet::new();

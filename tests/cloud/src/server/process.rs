@@ -1,5 +1,6 @@
 //! Child processes that die with this one.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal};
@@ -57,10 +58,8 @@ pub async fn each_line(stream: impl AsyncRead + Unpin, take: impl Fn(String)) {
     }
 }
 
-/// `PATH` for children: this program's own folder first, where the sample
-/// application is, then the machine's.
-pub fn search_path() -> String {
-    let own = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|p| p.display().to_string()));
+/// `PATH` for children: the cloud's own programs first, then the machine's.
+pub fn search_path(scratch: &Path) -> String {
     let machine = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
-    own.map_or(machine.clone(), |own| format!("{own}:{machine}"))
+    format!("{}:{machine}", scratch.join("bin").display())
 }

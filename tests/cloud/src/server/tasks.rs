@@ -83,7 +83,7 @@ fn report_soon(host: &Rc<Host>, report: Report) {
 fn spawn(host: &Host, container: &ContainerSpec) -> std::io::Result<Child> {
     let (program, arguments) =
         container.command.split_first().ok_or_else(|| std::io::Error::other("no command specified"))?;
-    let mut environment = vec![("PATH".to_owned(), process::search_path())];
+    let mut environment = vec![("PATH".to_owned(), process::search_path(&host.scratch))];
     environment.extend(container.environment.iter().cloned());
     let folder = container.working_directory.as_ref().map(std::path::PathBuf::from);
     let folder = folder.filter(|f| f.is_dir()).unwrap_or_else(|| host.scratch.clone());

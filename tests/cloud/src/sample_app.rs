@@ -13,6 +13,9 @@
 //!
 //! With a first argument `print` it prints the others and exits with `APP_EXIT_CODE`:
 //! a one-off task.
+//!
+//! It is the server's own program under another name: tasks find it on their `PATH` as
+//! `sample-app`, and nobody has to build a second one.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -49,8 +52,8 @@ fn variable<T: FromStr>(name: &str, default: T) -> T {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> std::io::Result<()> {
+/// Runs until it is told to end. Errors: the address cannot be listened on.
+pub async fn run() -> std::io::Result<()> {
     let exit_code = variable("APP_EXIT_CODE", 0);
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("print") {
