@@ -15,6 +15,12 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 LOADER = Loader()
 MOST_DEPTH = 4
 
+# What JSON and CBOR make of a scalar.
+SCALARS = {
+    "string": str, "character": str, "boolean": bool, "integer": int, "long": int, "float": (int, float),
+    "double": (int, float), "timestamp": (int, float, str, datetime), "blob": (str, bytes),
+}
+
 # Members that make the client itself refuse, or go to another host.
 UNSENDABLE = {"EndpointId"}
 
@@ -48,9 +54,12 @@ class Builder:
             count = max(1, shape.metadata.get("min", 1)) if depth < MOST_DEPTH + 1 else shape.metadata.get("min", 0)
             return [self.value(shape.member, full, depth + 1, name + "[]") for _ in range(count)]
         if isinstance(shape, MapShape):
-            if depth > MOST_DEPTH:
+            least = shape.metadata.get("min", 0)
+            if depth > MOST_DEPTH and not least:
                 return {}
-            return {self.value(shape.key, full, depth + 1): self.value(shape.value, full, depth + 1)}
+            keys = {self.value(shape.key, full, depth + 1)}
+            keys |= {f"x{n}" for n in range(least - 1)}
+            return {key: self.value(shape.value, full, depth + 1) for key in sorted(keys)}
         return self.scalar(shape)
 
     def scalar(self, shape: Shape):
@@ -77,11 +86,13 @@ class Builder:
         if not pattern:
             return "x" * max(least, 1)
         translated = re.sub(r"\\p\{[A-Za-z]+\}", "a", pattern)
-        for _ in range(50):
+        # Without a bound, repetitions soon outgrow the length.
+        bounded = re.sub(r"(?<!\\)\*", "{0,4}", re.sub(r"(?<!\\)\+", "{1,4}", translated))
+        for tried in [bounded] * 25 + [translated] * 25:
             try:
-                text = self.strings.xeger(translated)
+                text = self.strings.xeger(tried)
             except re.error:
-                break
+                continue
             text = text if most is None else text[:most]
             if len(text) >= least and re.fullmatch(translated, text, re.DOTALL):
                 return text
@@ -134,6 +145,8 @@ def unknown_json(raw, shape: Shape, path: str = ""):
     elif isinstance(shape, MapShape):
         for key, item in raw.items():
             yield from unknown_json(item, shape.value, f"{path}[{key}]")
+    elif not isinstance(raw, SCALARS[shape.type_name]) or isinstance(raw, bool) != (shape.type_name == "boolean"):
+        yield f"{path} is no {shape.type_name}: {raw!r}"
 
 
 def unknown_xml(node: ET.Element, shape: Shape, path: str = ""):
@@ -168,7 +181,9 @@ def strangers(body: bytes, headers: dict, operation) -> list[str]:
     if "xml" in kind:
         root = ET.fromstring(body)
         result = next((n for n in root if n.tag.split("}")[-1] == f"{operation.name}Result"), None)
-        return list(unknown_xml(result, shape)) if result is not None else []
+        if result is None:
+            return [f"no {operation.name}Result"] if shape.serialization.get("resultWrapper") else []
+        return list(unknown_xml(result, shape))
     if "cbor" in kind:
         return list(unknown_json(cbor2.loads(body) if body else {}, shape))
     if shape.serialization.get("payload"):

@@ -7,6 +7,7 @@ the model does not know, and every one that it requires.
 
 import json
 from collections import Counter
+from functools import cache
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
@@ -82,17 +83,23 @@ def world():
 DESTRUCTIVE = ("Delete", "Deregister", "Purge", "Stop", "Remove", "Disable", "Set", "Modify", "Update", "Put", "Untag")
 
 
-def ask(cloud, service: str, operation: str, request: dict):
-    """The raw answer of one request that the client does not check itself, and its error code."""
+@cache
+def unchecking(cloud, service: str):
+    """A client that does not check requests itself, and the answers that it got, as they came."""
     config = {"parameter_validation": False, "retries": {"total_max_attempts": 1}, "read_timeout": 30}
-    client = cloud.client(service, **config)
-    kept = {}
-    client.meta.events.register("after-call", lambda http_response, **_: kept.update(raw=http_response))
+    client, raw = cloud.client(service, **config), []
+    client.meta.events.register("after-call", lambda http_response, **_: raw.append(http_response))
+    return client, raw
+
+
+def ask(cloud, service: str, operation: str, request: dict):
+    """The raw answer of one such request, and its error code."""
+    client, raw = unchecking(cloud, service)
     try:
         client._make_api_call(operation, request)
-        return kept["raw"], None
+        return raw.pop(), None
     except ClientError as error:
-        return kept["raw"], error.response["Error"]["Code"]
+        return raw.pop(), error.response["Error"]["Code"]
 
 
 def names_for(operation: str, known: dict) -> dict:

@@ -25,8 +25,13 @@ struct Walk<'a> {
     found: Vec<(Problem, String, String)>,
 }
 
-/// Which operations keep members that no model knows, in and out.
-fn keeps_unknown(model: &Model, operation: &str) -> bool {
+/// The one operation that takes members that no model knows, and keeps them.
+fn takes_unknown(model: &Model, operation: &str) -> bool {
+    model.service == "ecs" && operation == "RegisterTaskDefinition"
+}
+
+/// Which operations may answer members that no model knows.
+fn gives_unknown(model: &Model, operation: &str) -> bool {
     model.service == "ecs"
         && matches!(
             operation,
@@ -42,7 +47,7 @@ pub fn input(
     value: Value,
 ) -> Result<Value, Fault> {
     let value = without_nulls(value);
-    let mut walk = Walk { model, keeps_unknown: keeps_unknown(model, name), found: Vec::new() };
+    let mut walk = Walk { model, keeps_unknown: takes_unknown(model, name), found: Vec::new() };
     walk.value(model.shape(shape), &value, "");
     let Some((problem, path, _)) = walk.found.first() else { return Ok(value) };
     let code = code(model, operation, *problem, path);
@@ -55,7 +60,7 @@ pub fn input(
 /// The cloud's own answers obey the model too; one that does not is a fault here,
 /// shown as such.
 pub fn output(model: &Model, name: &str, shape: &str, value: &Value) -> Result<(), Fault> {
-    let mut walk = Walk { model, keeps_unknown: keeps_unknown(model, name), found: Vec::new() };
+    let mut walk = Walk { model, keeps_unknown: gives_unknown(model, name), found: Vec::new() };
     walk.value(model.shape(shape), value, "");
     walk.found.retain(|(problem, _, text)| *problem != Problem::Invalid || text.contains("enum"));
     match walk.found.first() {

@@ -15,6 +15,10 @@ use crate::services::ecs;
 use crate::time::{Ms, SECOND};
 use crate::timeline::Kind;
 
+/// How long a load balancer takes to take note of a target, before its first check: an
+/// assumption, for AWS says only that it is a matter of seconds.
+const REGISTRATION: Ms = 3 * SECOND;
+
 pub fn register_all(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let arn = text(input, "TargetGroupArn");
     for (address, port) in given(cloud, input)? {
@@ -138,7 +142,7 @@ pub fn check_all(cloud: &mut Cloud, target_group: &str) {
         })
         .collect();
     for registration in registrations {
-        cloud.after(0, Timer::Check { target_group: target_group.to_owned(), registration });
+        cloud.after(REGISTRATION, Timer::Check { target_group: target_group.to_owned(), registration });
     }
 }
 
