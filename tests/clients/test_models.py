@@ -99,7 +99,9 @@ def ask(cloud, service: str, operation: str, request: dict):
         client._make_api_call(operation, request)
         return raw.pop(), None
     except ClientError as error:
-        return raw.pop(), error.response["Error"]["Code"]
+        # SQS: the model's name for it, beside the legacy code that applications see.
+        error = error.response["Error"]
+        return raw.pop(), error.get("QueryErrorCode", error["Code"])
 
 
 def names_for(operation: str, known: dict) -> dict:

@@ -3,6 +3,7 @@
 
 mod cbor;
 mod json;
+mod legacy;
 mod query;
 mod rest;
 mod validate;
@@ -349,6 +350,7 @@ fn error(model: &Model, protocol: Protocol, fault: &Fault, request_id: &str) -> 
         ("x-amzn-errortype".to_owned(), fault.shape.clone()),
     ];
     if model.metadata.aws_query_compatible.is_some() {
+        let code = legacy::code(model.service, code);
         headers.push(("x-amzn-query-error".into(), format!("{code};{sender}")));
     }
     let body = if protocol == Protocol::Cbor {
@@ -361,6 +363,14 @@ fn error(model: &Model, protocol: Protocol, fault: &Fault, request_id: &str) -> 
         Value::Object(body).to_string().into_bytes()
     };
     Response { status, headers, body }
+}
+
+/// The code that clients see for a fault within an answer that succeeds, such as an entry
+/// of a batch.
+pub(crate) fn entry_code<'a>(service: &str, fault: &'a Fault) -> &'a str {
+    let declared = model(service).shapes.get(&fault.shape).and_then(|shape| shape.error.as_ref());
+    let code = declared.and_then(|error| error.code.as_deref()).unwrap_or(&fault.shape);
+    legacy::code(service, code)
 }
 
 /// An error before the service, and so its protocol, is known: JSON, which every

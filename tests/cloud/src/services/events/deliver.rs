@@ -45,12 +45,12 @@ pub fn due(cloud: &mut Cloud, name: &str, version: u64) {
 
 fn deliver(cloud: &mut Cloud, rule: &str, target: &Value, event: &Value) {
     let to = target["Arn"].as_str().unwrap_or_default().to_owned();
-    let text = transform::input(target, event);
+    let source = arn(cloud, rule);
+    let text = transform::input(target, event, &transform::Rule { name: rule, arn: &source });
     let service = to.split(':').nth(2).unwrap_or_default();
     let outcome = match service {
         "lambda" => {
             let payload = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
-            let source = arn(cloud, rule);
             lambda::invoke_async(cloud, &to, "events.amazonaws.com", Some(&source), payload)
         }
         "sqs" => sqs::send(cloud, &to, &text).map(drop),
@@ -68,9 +68,11 @@ fn deliver(cloud: &mut Cloud, rule: &str, target: &Value, event: &Value) {
 }
 
 /// To the target's dead-letter queue with the attributes that EventBridge adds, or lost.
-/// A missing target or permission is not retried, as on AWS.
+///
+/// Nothing here fails for a while only: a target or a permission is there or not, and these
+/// EventBridge does not retry (user guide, "Using dead-letter queues"). So a target's
+/// `RetryPolicy` has nothing to say.
 fn undelivered(cloud: &mut Cloud, rule: &str, target: &Value, to: &str, event: &Value, fault: &Fault) {
-    let queue = target["DeadLetterConfig"]["Arn"].as_str().unwrap_or_default().to_owned();
     let code = match fault.shape.as_str() {
         "AccessDeniedException" => "NO_PERMISSIONS",
         "ResourceNotFoundException" | "QueueDoesNotExist" | "NotFoundException" => "NO_RESOURCE",
@@ -79,10 +81,15 @@ fn undelivered(cloud: &mut Cloud, rule: &str, target: &Value, to: &str, event: &
     let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
     let attributes = json!({
         "RULE_ARN": text(&arn(cloud, rule)), "TARGET_ARN": text(to), "ERROR_CODE": text(code),
-        "ERROR_MESSAGE": text(&fault.message), "EXHAUSTED_RETRY_CONDITION": text("NonRetryable"),
+        "ERROR_MESSAGE": text(&fault.message),
     });
-    let kept = sqs::send_with(cloud, &queue, &event.to_string(), attributes).is_ok();
-    let fate = if kept { "in the dead-letter queue" } else { "lost" };
-    let line = format!("rule {rule}: not delivered to {to}: {fault}; {fate}");
+    let queue = target["DeadLetterConfig"]["Arn"].as_str();
+    let fate = match queue.map(|queue| sqs::send_with(cloud, queue, &event.to_string(), attributes)) {
+        Some(Ok(_)) => "it is in the dead-letter queue".to_owned(),
+        Some(Err(fault)) => format!("it is lost, for its dead-letter queue does not take it: {fault}"),
+        None => "it is lost, for the target has no dead-letter queue".to_owned(),
+    };
+    let kept = fate.ends_with("in the dead-letter queue");
+    let line = format!("rule {rule}: not delivered to {to}: {}; {fate}", fault.message);
     cloud.note(Kind::Event, line, json!({ "rule": rule, "target": to, "error": code, "kept": kept }));
 }

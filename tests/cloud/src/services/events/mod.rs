@@ -2,9 +2,13 @@
 
 mod deliver;
 pub mod pattern;
+pub mod pattern_check;
 mod rules;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod transform;
+mod wildcard;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +20,9 @@ use crate::fault::Fault;
 use crate::services::paging;
 use crate::time::{Ms, iso_seconds, parse_iso};
 use crate::timeline::Kind;
+
+/// What the entries of one PutEvents may have together.
+const MOST_BYTES: usize = 1_048_576;
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct State {
@@ -149,9 +156,19 @@ fn gist(detail: &Value) -> String {
 }
 
 fn put_events(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
+    if !input["EndpointId"].is_null() {
+        return Err(Fault::not_modelled("events:PutEvents with EndpointId"));
+    }
+    let entries = input["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    entries.iter().try_for_each(default_bus)?;
+    if entries.iter().map(size).sum::<usize>() > MOST_BYTES {
+        return Err(Fault::new(
+            "ValidationException",
+            format!("Total size of the entries in the request is over the limit of {MOST_BYTES} bytes."),
+        ));
+    }
     let (mut rows, mut failed) = (Vec::new(), 0);
-    for entry in input["Entries"].as_array().into_iter().flatten() {
-        default_bus(entry)?;
+    for entry in entries {
         match put_event(cloud, entry) {
             Ok(id) => rows.push(json!({ "EventId": id })),
             Err((code, message)) => {
@@ -161,6 +178,15 @@ fn put_events(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         }
     }
     Ok(json!({ "FailedEntryCount": failed, "Entries": rows }))
+}
+
+/// What an entry counts: 14 bytes for its time, and the UTF-8 of its texts.
+fn size(entry: &Value) -> usize {
+    let texts = ["Source", "DetailType", "Detail"].map(|member| entry[member].as_str().map_or(0, str::len));
+    let resources =
+        entry["Resources"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::len);
+    let time = if entry["Time"].is_null() { 0 } else { 14 };
+    time + texts.iter().sum::<usize>() + resources.sum::<usize>()
 }
 
 fn put_event(cloud: &mut Cloud, entry: &Value) -> Result<String, (&'static str, String)> {
@@ -212,7 +238,7 @@ fn parsed(text: &str) -> Result<Value, Fault> {
         Fault::new("InvalidEventPatternException", format!("Event pattern is not valid. Reason: {reason}"))
     };
     let pattern: Value = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
-    pattern::check(&pattern).map_err(invalid)?;
+    pattern_check::check(&pattern).map_err(invalid)?;
     Ok(pattern)
 }
 

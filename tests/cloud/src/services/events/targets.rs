@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{page, rule, transform};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::services::lambda;
 
 /// Parts of a target that mean something here; others are refused by name.
 const PARTS: &[&str] =
@@ -54,6 +55,14 @@ fn check(target: &Value) -> Result<(), Fault> {
             SERVICES.join(", ")
         )));
     }
+    if let Some(queue) = target["DeadLetterConfig"]["Arn"].as_str()
+        && queue.split(':').nth(2) != Some("sqs")
+    {
+        let message = format!(
+            "Parameter(s) DeadLetterConfig of target {id} is not valid. Reason: {queue} is no queue."
+        );
+        return Err(Fault::new("ValidationException", message));
+    }
     let inputs =
         ["Input", "InputPath", "InputTransformer"].iter().filter(|part| !target[**part].is_null()).count();
     if inputs > 1 {
@@ -61,9 +70,24 @@ fn check(target: &Value) -> Result<(), Fault> {
             format!("Only one of Input, InputPath, or InputTransformer must be provided for target {id}.");
         return Err(Fault::new("ValidationException", message));
     }
-    transform::check(target).map_err(|reason| {
-        Fault::new("ValidationException", format!("target {id} is not valid. Reason: {reason}"))
-    })
+    check_resource(service, arn)?;
+    transform::check(target)
+}
+
+/// What an ARN of its service must look like to be delivered to.
+fn check_resource(service: &str, arn: &str) -> Result<(), Fault> {
+    let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    match service {
+        "lambda" => lambda::name_of(arn).map(drop),
+        "logs" if !resource.starts_with("log-group:") => {
+            let message = format!("Parameter {arn} is not valid. Reason: it is no log group's ARN.");
+            Err(Fault::new("ValidationException", message))
+        }
+        "sqs" | "sns" if resource.ends_with(".fifo") => {
+            Err(Fault::not_modelled(format!("events:PutTargets to the FIFO {service} {resource}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub fn remove(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Event, Function, Origin, Timer, arn, invoke, missing, name_of, policy};
+use super::{Event, Function, Origin, Timer, arn, invoke, local, missing, policy};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::services::{sns, sqs};
+use crate::services::{events, sns, sqs};
 use crate::time::{HOUR, MINUTE, Ms, SECOND, iso};
 use crate::timeline::Kind;
 
@@ -19,7 +19,7 @@ pub(crate) fn invoke_async(
     source_arn: Option<&str>,
     payload: Value,
 ) -> Result<(), Fault> {
-    let name = name_of(function)?;
+    let name = local(cloud, function)?;
     if !cloud.state.lambda.functions.contains_key(&name) {
         return Err(missing(cloud, &name));
     }
@@ -35,8 +35,9 @@ pub(crate) fn invoke_async(
 
 pub fn queue(cloud: &mut Cloud, name: &str, payload: Value) {
     let id = cloud.ids.uuid();
+    let queued = cloud.now;
     let event =
-        Event { id, function: name.to_owned(), payload, queued: cloud.now, attempts: 0, throttled: 0 };
+        Event { id, function: name.to_owned(), payload, queued, attempts: 0, throttled: 0, error: None };
     attempt(cloud, event);
 }
 
@@ -45,15 +46,19 @@ fn setting(function: &Function, member: &str) -> Option<u64> {
 }
 
 pub fn attempt(cloud: &mut Cloud, event: Event) {
-    let Some(function) = cloud.state.lambda.functions.get(&event.function) else { return };
+    let Some(function) = cloud.state.lambda.functions.get(&event.function) else {
+        let text = format!("{} is gone, and event {} with it", event.function, event.id);
+        cloud.note(Kind::Function, text, json!({ "function": event.function, "invocation": event.id }));
+        return;
+    };
     let age = setting(function, "MaximumEventAgeInSeconds").map_or(6 * HOUR, |seconds| seconds * SECOND);
     if cloud.now >= event.queued + age {
-        given_up(cloud, &event, "EventAgeExceeded", None);
+        given_up(cloud, &event, "EventAgeExceeded");
         return;
     }
     if function.reserved_concurrency == Some(0) {
-        // Lambda sends them to the dead-letter queue at once.
-        given_up(cloud, &event, "ZeroReservedConcurrency", None);
+        // These are not retried, "Asynchronous invocation" in the developer guide says.
+        given_up(cloud, &event, "ZeroReservedConcurrency");
         return;
     }
     if !invoke::has_room(cloud, &event.function) {
@@ -72,59 +77,62 @@ pub fn ended(cloud: &mut Cloud, event: Event, outcome: Result<Value, Value>) {
     let retries = setting(function, "MaximumRetryAttempts").unwrap_or(2);
     match outcome {
         Ok(answer) => {
-            let record = record(cloud, &event, "Success", 200, None, &answer);
+            let record = record(cloud, &event, "Success", &answer);
             destination(cloud, &event, "OnSuccess", &record);
         }
-        Err(_) if event.attempts <= retries => {
+        Err(error) => {
+            let event = Event { error: Some(error), ..event };
+            if event.attempts > retries {
+                return given_up(cloud, &event, "RetriesExhausted");
+            }
             let wait: Ms = event.attempts * MINUTE;
             cloud.after(wait, Timer::Try(event));
         }
-        Err(error) => given_up(cloud, &event, "RetriesExhausted", Some(error)),
     }
 }
 
-fn given_up(cloud: &mut Cloud, event: &Event, condition: &str, error: Option<Value>) {
+fn given_up(cloud: &mut Cloud, event: &Event, condition: &str) {
     let name = &event.function;
     let text = format!("{name} gives up on {}: {condition} after {} attempts", event.id, event.attempts);
     let data = json!({ "function": name, "invocation": event.id, "condition": condition, "attempts": event.attempts });
     cloud.note(Kind::Function, text, data);
-    let record =
-        record(cloud, event, condition, 200, Some("Unhandled"), &error.clone().unwrap_or(Value::Null));
+    let record = record(cloud, event, condition, event.error.as_ref().unwrap_or(&Value::Null));
     destination(cloud, event, "OnFailure", &record);
     let queue = cloud.state.lambda.functions.get(name).and_then(|f| f.dead_letter.clone());
     let Some(queue) = queue else { return };
-    let text = |kind: &str, value: String| json!({ "DataType": kind, "StringValue": value });
-    let message = error.as_ref().and_then(|e| e["errorMessage"].as_str()).unwrap_or(condition);
-    let attributes = json!({
-        "RequestID": text("String", event.id.clone()),
-        "ErrorCode": text("Number", "200".into()),
-        "ErrorMessage": text("String", message.to_owned()),
-    });
-    let body = event.payload.to_string();
-    let sent = if queue.contains(":sns:") {
-        sns::publish(cloud, &queue, None, &body)
-    } else {
-        sqs::send_with(cloud, &queue, &body, attributes)
-    };
+    let sent = to_dead_letters(cloud, event, condition, &queue);
     if let Err(fault) = sent {
-        cloud.note(
-            Kind::Function,
-            format!("{name}: dead-letter queue {queue} does not take the event: {fault}"),
-            Value::Null,
-        );
+        let text = format!("{name}: dead-letter queue {queue} does not take the event: {fault}");
+        cloud.note(Kind::Function, text, Value::Null);
     }
 }
 
-/// The record that destinations get.
-fn record(
-    cloud: &Cloud,
-    event: &Event,
-    condition: &str,
-    status: u16,
-    error: Option<&str>,
-    answer: &Value,
-) -> Value {
-    let record = json!({
+/// The bare event, with what went wrong as attributes.
+fn to_dead_letters(cloud: &mut Cloud, event: &Event, condition: &str, to: &str) -> Result<String, Fault> {
+    let text = |kind: &str, value: &str| json!({ "DataType": kind, "StringValue": value });
+    let message = event.error.as_ref().and_then(|error| error["errorMessage"].as_str());
+    let message: String = message.unwrap_or(condition).chars().take(1_000).collect();
+    let status = if event.error.is_some() { "200" } else { "429" };
+    let attributes = json!({
+        "RequestID": text("String", &event.id),
+        "ErrorCode": text("Number", status),
+        "ErrorMessage": text("String", if message.is_empty() { condition } else { &message }),
+    });
+    let body = event.payload.to_string();
+    if to.contains(":sns:") {
+        sns::publish_with(cloud, to, &body, attributes)
+    } else {
+        sqs::send_with(cloud, to, &body, attributes)
+    }
+}
+
+/// The record that destinations get. An event that never ran has no response.
+fn record(cloud: &Cloud, event: &Event, condition: &str, answer: &Value) -> Value {
+    let mut response = json!({ "statusCode": 200, "executedVersion": "$LATEST" });
+    if condition != "Success" {
+        response["functionError"] = json!("Unhandled");
+    }
+    json!({
         "version": "1.0",
         "timestamp": iso(cloud.now),
         "requestContext": {
@@ -134,16 +142,9 @@ fn record(
             "approximateInvokeCount": event.attempts,
         },
         "requestPayload": event.payload,
-        "responseContext": { "statusCode": status, "executedVersion": "$LATEST", "functionError": error },
+        "responseContext": if event.attempts == 0 { Value::Null } else { response },
         "responsePayload": answer,
-    });
-    let mut record = record;
-    if error.is_none()
-        && let Some(context) = record["responseContext"].as_object_mut()
-    {
-        context.remove("functionError");
-    }
-    record
+    })
 }
 
 fn destination(cloud: &mut Cloud, event: &Event, outcome: &str, record: &Value) {
@@ -154,6 +155,13 @@ fn destination(cloud: &mut Cloud, event: &Event, outcome: &str, record: &Value) 
     let sent = match to.split(':').nth(2) {
         Some("sqs") => sqs::send(cloud, &to, &record.to_string()).map(drop),
         Some("sns") => sns::publish(cloud, &to, None, &record.to_string()).map(drop),
+        Some("events") => {
+            let word = if outcome == "OnSuccess" { "Success" } else { "Failure" };
+            let function = format!("{}:$LATEST", arn(cloud, &event.function));
+            let kind = format!("Lambda Function Invocation Result - {word}");
+            events::publish(cloud, "lambda", &kind, &[to.clone(), function], record.clone());
+            Ok(())
+        }
         _ => invoke_async(cloud, &to, "lambda.amazonaws.com", None, record.clone()),
     };
     if let Err(fault) = sent {

@@ -8,14 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Function, arn, function, invalid, named, page, text};
+use super::{Function, arn, function, invalid, local, named, page, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::services::tags;
 use crate::time::iso_offset;
 
 /// Runtimes whose functions are programs that speak the Runtime API themselves.
-const RUNTIMES: &[&str] = &["provided.al2023", "provided.al2"];
+const RUNTIMES: &[&str] = &["provided.al2023", "provided.al2", "provided"];
 
 /// Settings that would change how a function runs, and that nothing here honours.
 const NOT_HERE: &[&str] = &[
@@ -27,10 +27,41 @@ const NOT_HERE: &[&str] = &[
     "DurableConfig",
     "RuntimeConfig",
     "AcceleratorConfig",
+    "PublishTo",
+];
+
+/// Variables that Lambda sets itself.
+const RESERVED: &[&str] = &[
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
 ];
 
 pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
-    let name = super::name_of(text(input, "FunctionName"))?;
+    let name = local(cloud, text(input, "FunctionName"))?;
+    if name.len() > 64 {
+        return Err(Fault::new(
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"
+            ),
+        ));
+    }
     if cloud.state.lambda.functions.contains_key(&name) {
         let message = format!("Function already exist: {name}");
         return Err(Fault::new("ResourceConflictException", message).with("Type", "User"));
@@ -61,7 +92,10 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         policy: Vec::new(),
         reserved_concurrency: None,
         invoke_config: None,
+        ephemeral_storage_mb: 512,
+        kms_key: None,
     };
+    check_logging(&name, &input["LoggingConfig"])?;
     configure(&mut made, input)?;
     if made.runtime.is_empty() || made.handler.is_empty() {
         return Err(invalid(
@@ -136,14 +170,60 @@ fn configure(function: &mut Function, input: &Value) -> Result<(), Fault> {
         return Err(invalid("Timeout must be at most 900 seconds"));
     }
     function.memory_mb = input["MemorySize"].as_u64().unwrap_or(function.memory_mb);
+    function.ephemeral_storage_mb =
+        input["EphemeralStorage"]["Size"].as_u64().unwrap_or(function.ephemeral_storage_mb);
+    if let Some(key) = input["KMSKeyArn"].as_str() {
+        function.kms_key = (!key.is_empty()).then(|| key.to_owned());
+    }
     if !input["Environment"].is_null() {
-        function.environment = tags::from_map(&input["Environment"]["Variables"]);
+        function.environment = environment(&input["Environment"]["Variables"])?;
     }
     if !input["DeadLetterConfig"].is_null() {
-        let target = text(&input["DeadLetterConfig"], "TargetArn");
-        function.dead_letter = (!target.is_empty()).then(|| target.to_owned());
+        function.dead_letter = dead_letter(text(&input["DeadLetterConfig"], "TargetArn"))?;
     }
     Ok(())
+}
+
+fn environment(variables: &Value) -> Result<BTreeMap<String, String>, Fault> {
+    const PREFIX: &str = "Lambda was unable to configure your environment variables because the environment variables you have provided";
+    let variables = tags::from_map(variables);
+    let reserved: Vec<_> =
+        variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
+    if !reserved.is_empty() {
+        return Err(invalid(format!(
+            "{PREFIX} contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
+            reserved.join(", ")
+        )));
+    }
+    let written = json!(variables).to_string();
+    if written.len() > 4_096 {
+        return Err(invalid(format!("{PREFIX} exceeded the 4KB limit. String measured: {written}")));
+    }
+    Ok(variables)
+}
+
+fn dead_letter(target: &str) -> Result<Option<String>, Fault> {
+    match target.split(':').nth(2) {
+        None if target.is_empty() => Ok(None),
+        Some("sqs" | "sns") => Ok(Some(target.to_owned())),
+        _ => Err(invalid(format!("The provided dead-letter target {target} is neither a queue nor a topic"))),
+    }
+}
+
+/// The log group and format are Lambda's own: the host writes there, and as text.
+fn check_logging(name: &str, config: &Value) -> Result<(), Fault> {
+    let others = [
+        config["LogFormat"].as_str().filter(|format| *format != "Text"),
+        config["LogGroup"].as_str().filter(|group| *group != format!("/aws/lambda/{name}")),
+        config["ApplicationLogLevel"].as_str(),
+        config["SystemLogLevel"].as_str(),
+    ];
+    match others.into_iter().flatten().next() {
+        Some(other) => Err(Fault::not_modelled(format!(
+            "lambda LoggingConfig with {other}; logs are text in /aws/lambda/{name}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub fn get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -173,7 +253,7 @@ pub fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
 
 pub fn update_code(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
-    if input["Publish"] == true {
+    if input["Publish"] == true || !input["PublishTo"].is_null() {
         return Err(Fault::not_modelled("lambda versions (Publish)"));
     }
     same_revision(cloud, &name, input)?;
@@ -195,13 +275,14 @@ pub fn update_configuration(cloud: &mut Cloud, input: &Value) -> Result<Value, F
     same_revision(cloud, &name, input)?;
     let (now, revision) = (cloud.now, cloud.ids.uuid());
     let mut changed = function(cloud, &name)?.clone();
+    check_logging(&name, &input["LoggingConfig"])?;
     configure(&mut changed, input)?;
     (changed.modified, changed.revision) = (now, revision);
     *function(cloud, &name)? = changed;
     shown(cloud, &name)
 }
 
-fn same_revision(cloud: &mut Cloud, name: &str, input: &Value) -> Result<(), Fault> {
+pub fn same_revision(cloud: &mut Cloud, name: &str, input: &Value) -> Result<(), Fault> {
     let current = &function(cloud, name)?.revision;
     match input["RevisionId"].as_str() {
         Some(given) if given != current => Err(Fault::new(
@@ -246,7 +327,8 @@ pub fn shown(cloud: &mut Cloud, name: &str) -> Result<Value, Fault> {
         "LastUpdateStatus": "Successful",
         "PackageType": "Zip",
         "Architectures": function.architectures,
-        "EphemeralStorage": { "Size": 512 },
+        "EphemeralStorage": { "Size": function.ephemeral_storage_mb },
+        "KMSKeyArn": function.kms_key,
         "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
         "LoggingConfig": { "LogFormat": "Text", "LogGroup": format!("/aws/lambda/{name}") },
     }))

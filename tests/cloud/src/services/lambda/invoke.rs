@@ -12,19 +12,21 @@ use crate::services::logs;
 use crate::time::SECOND;
 use crate::timeline::Kind;
 
+/// Bytes that a payload may have, waited for or not.
+const MOST_WAITED_FOR: usize = 6_291_456;
+const MOST_QUEUED: usize = 1_048_576;
+
 pub fn call(cloud: &mut Cloud, input: &Value) -> Result<Reply, Fault> {
     let name = named(cloud, input)?;
-    let payload = match input["Payload"].as_str() {
-        None | Some("") => Value::Null,
-        Some(text) => {
-            let bytes = STANDARD.decode(text).unwrap_or_default();
-            serde_json::from_slice(&bytes).map_err(|e| {
-                let message = format!("Could not parse request body into json: {e}");
-                Fault::new("InvalidRequestContentException", message).with("Type", "User")
-            })?
+    for member in ["ClientContext", "DurableExecutionName", "TenantId"] {
+        if !input[member].is_null() {
+            return Err(Fault::not_modelled(format!("lambda:Invoke with {member}")));
         }
-    };
-    match text(input, "InvocationType") {
+    }
+    let kind = text(input, "InvocationType");
+    let payload =
+        payload(text(input, "Payload"), if kind == "Event" { MOST_QUEUED } else { MOST_WAITED_FOR })?;
+    match kind {
         "Event" => {
             asynchronous::queue(cloud, &name, payload);
             Ok(json!({ "StatusCode": 202 }).into())
@@ -33,20 +35,35 @@ pub fn call(cloud: &mut Cloud, input: &Value) -> Result<Reply, Fault> {
         _ if text(input, "LogType") == "Tail" => {
             Err(Fault::not_modelled("lambda:Invoke with LogType Tail; read the function's log group"))
         }
-        _ => {
-            if !has_room(cloud, &name) {
-                return Err(Fault {
-                    status: 429,
-                    ..Fault::new("TooManyRequestsException", "Rate Exceeded.")
-                }
+        _ if !has_room(cloud, &name) => {
+            Err(Fault { status: 429, ..Fault::new("TooManyRequestsException", "Rate Exceeded.") }
                 .with("Reason", "ReservedFunctionConcurrentInvocationLimitExceeded")
-                .with("Type", "User"));
-            }
+                .with("Type", "User"))
+        }
+        _ => {
             let ticket = cloud.ticket();
             start(cloud, &name, payload, Origin::Caller(ticket));
             Ok(Reply::Later(ticket))
         }
     }
+}
+
+/// What the function gets of a request's body: `{}` where there is none.
+fn payload(encoded: &str, most: usize) -> Result<Value, Fault> {
+    let bytes = STANDARD.decode(encoded).unwrap_or_default();
+    if bytes.is_empty() {
+        return Ok(json!({}));
+    }
+    if bytes.len() > most {
+        let message = format!("Request must be smaller than {most} bytes for the InvokeFunction operation");
+        return Err(
+            Fault { status: 413, ..Fault::new("RequestTooLargeException", message) }.with("Type", "User")
+        );
+    }
+    serde_json::from_slice(&bytes).map_err(|e| {
+        let message = format!("Could not parse request body into json: {e}");
+        Fault::new("InvalidRequestContentException", message).with("Type", "User")
+    })
 }
 
 /// Whether the function's reserved concurrency lets one more run.
@@ -64,7 +81,7 @@ pub fn start(cloud: &mut Cloud, name: &str, payload: Value, origin: Origin) {
     let (timeout, code_sha256) = (function.timeout_seconds * SECOND, function.code_sha256.clone());
     let id = match &origin {
         Origin::Asynchronous(event) => event.id.clone(),
-        Origin::Caller(_) | Origin::Queue { .. } => cloud.ids.uuid(),
+        Origin::Caller(_) | Origin::Queue(_) => cloud.ids.uuid(),
     };
     let running = Running { function: name.to_owned(), began: cloud.now, origin };
     cloud.state.lambda.running.insert(id.clone(), running);
@@ -105,7 +122,11 @@ pub(crate) fn invoked(cloud: &mut Cloud, invocation: &str, outcome: Result<Value
         log(cloud, &function, invocation, format!("[ERROR] {}: {}", error.kind, error.message));
     }
     log(cloud, &function, invocation, format!("END RequestId: {invocation}"));
-    log(cloud, &function, invocation, format!("REPORT RequestId: {invocation}\tDuration: {took}.00 ms"));
+    let memory = cloud.state.lambda.functions.get(&function).map_or(128, |f| f.memory_mb);
+    let report = format!(
+        "REPORT RequestId: {invocation}\tDuration: {took}.00 ms\tBilled Duration: {took} ms\tMemory Size: {memory} MB\t"
+    );
+    log(cloud, &function, invocation, report);
     let (word, error) = match &outcome {
         Ok(_) => ("ends".to_owned(), Value::Null),
         Err(error) => (format!("fails: {}: {}", error.kind, error.message), json!(error.kind)),
@@ -127,6 +148,7 @@ pub(crate) fn invoked(cloud: &mut Cloud, invocation: &str, outcome: Result<Value
         Origin::Asynchronous(event) => {
             asynchronous::ended(cloud, event, outcome.map_err(|error| shown(&error)))
         }
-        Origin::Queue { mapping, messages } => mappings::ended(cloud, &mapping, &messages, outcome.ok()),
+        Origin::Queue(batch) => mappings::ended(cloud, &batch, outcome.ok()),
     }
+    mappings::function_has_room(cloud, &function);
 }

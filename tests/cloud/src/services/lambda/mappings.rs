@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Mapping, Origin, Timer, arn, invalid, invoke, name_of, named, page, text};
+use super::{Batch, Mapping, Origin, Timer, arn, invalid, invoke, local, named, page, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
-use crate::services::sqs;
+use crate::services::{sqs, tags};
 use crate::time::{SECOND, timestamp};
 
 /// What changes how a queue is read, and is not honoured here.
@@ -24,6 +24,12 @@ const NOT_HERE: &[&str] = &[
     "SourceAccessConfigurations",
     "Topics",
     "Queues",
+    "StartingPositionTimestamp",
+    "MetricsConfig",
+    "LoggingConfig",
+    "AmazonManagedKafkaEventSourceConfig",
+    "SelfManagedKafkaEventSourceConfig",
+    "DocumentDBEventSourceConfig",
 ];
 
 pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -47,8 +53,11 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         reports_failures: false,
         enabled: true,
         modified: cloud.now,
+        tags: tags::from_map(&input["Tags"]),
+        gathers_until: None,
     };
     configure(&mut mapping, input)?;
+    check_timeout(cloud, &mapping)?;
     let uuid = cloud.ids.uuid();
     cloud.state.lambda.mappings.insert(uuid.clone(), mapping);
     cloud.after(0, Timer::Poll { mapping: uuid.clone() });
@@ -75,7 +84,21 @@ fn configure(mapping: &mut Mapping, input: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-fn missing() -> Fault {
+/// A message must not come back while the function still works on it.
+fn check_timeout(cloud: &Cloud, mapping: &Mapping) -> Result<(), Fault> {
+    let timeout = cloud.state.lambda.functions.get(&mapping.function).map_or(0, |f| f.timeout_seconds);
+    match sqs::visibility_timeout(cloud, &mapping.queue) {
+        None => Err(invalid(
+            "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.",
+        )),
+        Some(seconds) if seconds < timeout => Err(invalid(format!(
+            "Queue visibility timeout: {seconds} seconds is less than Function timeout: {timeout} seconds"
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+pub fn missing() -> Fault {
     Fault::new("ResourceNotFoundException", "The resource you requested does not exist.").with("Type", "User")
 }
 
@@ -88,7 +111,7 @@ pub fn get(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
 }
 
 pub fn list(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
-    let (queue, function) = (text(input, "EventSourceArn"), name_of(text(input, "FunctionName"))?);
+    let (queue, function) = (text(input, "EventSourceArn"), local(cloud, text(input, "FunctionName"))?);
     let all = cloud.state.lambda.mappings.iter();
     let wanted = all.filter(|(_, m)| {
         (queue.is_empty() || m.queue == queue) && (function.is_empty() || m.function == function)
@@ -103,7 +126,8 @@ pub fn update(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         mapping.function = named(cloud, input)?;
     }
     configure(&mut mapping, input)?;
-    mapping.modified = now;
+    check_timeout(cloud, &mapping)?;
+    (mapping.modified, mapping.gathers_until) = (now, None);
     cloud.state.lambda.mappings.insert(uuid.clone(), mapping);
     cloud.after(0, Timer::Poll { mapping: uuid.clone() });
     Ok(shown(cloud, &uuid, None))
@@ -138,19 +162,18 @@ fn shown(cloud: &Cloud, uuid: &str, state: Option<&str>) -> Value {
 
 /// Called by the queue whenever a message becomes visible.
 pub(crate) fn queue_has_messages(cloud: &mut Cloud, queue_arn: &str) {
-    let mappings = cloud.state.lambda.mappings.iter();
-    let reading: Vec<_> = mappings
-        .filter(|(_, m)| m.enabled && m.queue == queue_arn)
-        .map(|(uuid, mapping)| (uuid.clone(), mapping.window_seconds * SECOND))
-        .collect();
-    for (mapping, window) in reading {
-        // With a batching window, whatever comes within it goes together.
-        if window > 0 {
-            cloud.after(window, Timer::Poll { mapping });
-        } else {
-            poll(cloud, &mapping);
-        }
-    }
+    poll_those(cloud, |mapping| mapping.queue == queue_arn);
+}
+
+/// Called whenever a function may run once more: its mappings stop reading while it may not.
+pub fn function_has_room(cloud: &mut Cloud, function: &str) {
+    poll_those(cloud, |mapping| mapping.function == function);
+}
+
+fn poll_those(cloud: &mut Cloud, wanted: impl Fn(&Mapping) -> bool) {
+    let all = cloud.state.lambda.mappings.iter();
+    let those: Vec<_> = all.filter(|(_, m)| wanted(m)).map(|(uuid, _)| uuid.clone()).collect();
+    those.iter().for_each(|uuid| poll(cloud, uuid));
 }
 
 /// Starts a batch after the other, while there are messages and room.
@@ -159,11 +182,8 @@ pub fn poll(cloud: &mut Cloud, uuid: &str) {
         let Some(mapping) = cloud.state.lambda.mappings.get(uuid).filter(|m| m.enabled).cloned() else {
             return;
         };
-        if !cloud.state.lambda.functions.contains_key(&mapping.function) {
-            return;
-        }
-        if !invoke::has_room(cloud, &mapping.function) {
-            cloud.after(SECOND, Timer::Poll { mapping: uuid.to_owned() });
+        let runs = cloud.state.lambda.functions.contains_key(&mapping.function);
+        if !runs || !invoke::has_room(cloud, &mapping.function) || !has_batch(cloud, uuid, &mapping) {
             return;
         }
         let records = sqs::receive(cloud, &mapping.queue, mapping.batch_size);
@@ -173,27 +193,48 @@ pub fn poll(cloud: &mut Cloud, uuid: &str) {
         let handle =
             |record: &Value| (text(record, "receiptHandle").to_owned(), text(record, "messageId").to_owned());
         let messages = records.iter().map(handle).collect();
-        let origin = Origin::Queue { mapping: uuid.to_owned(), messages };
-        invoke::start(cloud, &mapping.function, json!({ "Records": records }), origin);
+        let batch = Batch { queue: mapping.queue, reports_failures: mapping.reports_failures, messages };
+        invoke::start(cloud, &mapping.function, json!({ "Records": records }), Origin::Queue(batch));
     }
+}
+
+/// Whether there is enough for a batch: one message, or with a batching window as many as a
+/// batch takes, or whatever has come when the window is over.
+fn has_batch(cloud: &mut Cloud, uuid: &str, mapping: &Mapping) -> bool {
+    let (visible, window, now) =
+        (sqs::visible(cloud, &mapping.queue), mapping.window_seconds * SECOND, cloud.now);
+    let full = window == 0 || visible >= mapping.batch_size;
+    let over = mapping.gathers_until.is_some_and(|until| now >= until);
+    let starts = visible > 0 && (full || over);
+    let gathers = visible > 0 && !starts;
+    if gathers && mapping.gathers_until.is_none() {
+        cloud.after(window, Timer::Poll { mapping: uuid.to_owned() });
+    }
+    if let Some(mapping) = cloud.state.lambda.mappings.get_mut(uuid) {
+        mapping.gathers_until = gathers.then(|| mapping.gathers_until.unwrap_or(now + window));
+    }
+    starts
 }
 
 /// Deletes what was dealt with. A failed batch comes back after its visibility timeout, and
 /// so do the messages that the function names as failed.
-pub fn ended(cloud: &mut Cloud, uuid: &str, messages: &[(String, String)], answer: Option<Value>) {
-    let (Some(answer), Some(mapping)) = (answer, cloud.state.lambda.mappings.get(uuid).cloned()) else {
-        return;
-    };
-    let failures = answer["batchItemFailures"].as_array().filter(|_| mapping.reports_failures);
-    let failed: Vec<_> = failures.into_iter().flatten().map(|item| text(item, "itemIdentifier")).collect();
-    let unknown = failed.iter().any(|id| !messages.iter().any(|(_, message)| message == id));
-    if unknown {
-        // As on AWS, an answer that names something else fails the whole batch.
-        return;
-    }
-    for (handle, message) in messages {
-        if !failed.contains(&message.as_str()) {
-            sqs::delete(cloud, &mapping.queue, handle);
+pub fn ended(cloud: &mut Cloud, batch: &Batch, answer: Option<Value>) {
+    let Some(failed) = answer.and_then(|answer| failures(batch, &answer)) else { return };
+    for (handle, message) in &batch.messages {
+        if !failed.contains(message) {
+            sqs::delete(cloud, &batch.queue, handle);
         }
     }
+}
+
+/// The messages that an answer names as failed; `None` if it is malformed, or names something
+/// else, which fails the whole batch as on AWS.
+fn failures(batch: &Batch, answer: &Value) -> Option<Vec<String>> {
+    let named = answer.get("batchItemFailures").filter(|named| batch.reports_failures && !named.is_null());
+    let Some(named) = named else { return Some(Vec::new()) };
+    let id = |item: &Value| {
+        let id = item["itemIdentifier"].as_str()?;
+        batch.messages.iter().any(|(_, message)| message == id).then(|| id.to_owned())
+    };
+    named.as_array()?.iter().map(id).collect()
 }

@@ -1,11 +1,15 @@
 //! Lambda: functions, their invocation with retries and destinations, and queues that feed them.
 
 mod asynchronous;
+#[cfg(test)]
+pub(crate) mod bench;
 mod functions;
 mod invoke;
 mod mappings;
 mod policy;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +61,9 @@ struct Function {
     reserved_concurrency: Option<u64>,
     /// As PutFunctionEventInvokeConfig took it, with the time.
     invoke_config: Option<(Value, Ms)>,
+    /// Kept and given back.
+    ephemeral_storage_mb: u64,
+    kms_key: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -68,6 +75,9 @@ struct Mapping {
     reports_failures: bool,
     enabled: bool,
     modified: Ms,
+    tags: BTreeMap<String, String>,
+    /// Until when a batching window gathers messages.
+    gathers_until: Option<Ms>,
 }
 
 /// Why an invocation runs, and so what follows its end.
@@ -76,11 +86,16 @@ enum Origin {
     /// A caller waits for the answer.
     Caller(#[serde(skip)] Ticket),
     Asynchronous(Event),
-    /// A batch of a queue's messages, by receipt handle and message id.
-    Queue {
-        mapping: String,
-        messages: Vec<(String, String)>,
-    },
+    Queue(Batch),
+}
+
+/// A batch of a queue's messages, by receipt handle and message id.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Batch {
+    queue: String,
+    /// Whether the function may name the messages that failed.
+    reports_failures: bool,
+    messages: Vec<(String, String)>,
 }
 
 /// An event in a function's asynchronous queue.
@@ -93,6 +108,8 @@ pub struct Event {
     attempts: u64,
     /// How often it found no free concurrency.
     throttled: u32,
+    /// What the function answered the last time it failed.
+    error: Option<Value>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -106,7 +123,7 @@ struct Running {
 pub enum Timer {
     /// An asynchronous event is to be tried.
     Try(Event),
-    /// A mapping that could not take more looks again.
+    /// A mapping looks at its queue: it is new, or its batching window is over.
     Poll { mapping: String },
 }
 
@@ -167,9 +184,29 @@ fn invalid(message: impl Into<String>) -> Fault {
     Fault::new("InvalidParameterValueException", message)
 }
 
+/// The name within a reference to a function of this account and region.
+fn local(cloud: &Cloud, reference: &str) -> Result<String, Fault> {
+    let name = name_of(reference)?;
+    let foreign = || {
+        let message =
+            format!("Function not found: {reference}; there are functions of this account and region");
+        Fault::new("ResourceNotFoundException", message).with("Type", "User")
+    };
+    match reference.split_once("function:") {
+        Some((before, _)) if !arn(cloud, "").starts_with(before) && !partial(cloud, before) => Err(foreign()),
+        _ => Ok(name),
+    }
+}
+
+/// Whether this is what stands before `function:` in a partial ARN.
+fn partial(cloud: &Cloud, before: &str) -> bool {
+    let (region, account) = (cloud.region(), &cloud.settings.account);
+    before == format!("{account}:") || before == format!("{region}:{account}:")
+}
+
 /// The name within a name, a partial or a full ARN. Other qualifiers than `$LATEST` are
 /// not modelled.
-fn name_of(reference: &str) -> Result<String, Fault> {
+pub(crate) fn name_of(reference: &str) -> Result<String, Fault> {
     let rest = reference.rsplit_once("function:").map_or(reference, |(_, rest)| rest);
     match rest.split_once(':') {
         None => Ok(rest.to_owned()),
@@ -182,7 +219,7 @@ fn name_of(reference: &str) -> Result<String, Fault> {
 
 /// The name of the existing function that an input means.
 fn named(cloud: &Cloud, input: &Value) -> Result<String, Fault> {
-    let name = name_of(text(input, "FunctionName"))?;
+    let name = local(cloud, text(input, "FunctionName"))?;
     if !matches!(text(input, "Qualifier"), "" | "$LATEST") {
         return Err(Fault::not_modelled("lambda versions and aliases; there is $LATEST"));
     }

@@ -2,13 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{arn, function, named, text};
+use super::functions::same_revision;
+use super::{arn, function, invalid, named, text};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::glob;
 
 pub fn add(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
+    if text(input, "Qualifier") == "$LATEST" {
+        return Err(invalid("We currently do not support adding policies for $LATEST."));
+    }
+    same_revision(cloud, &name, input)?;
     for member in ["FunctionUrlAuthType", "InvokedViaFunctionUrl", "EventSourceToken", "PrincipalOrgID"] {
         if !input[member].is_null() {
             return Err(Fault::not_modelled(format!("lambda:AddPermission with {member}")));
@@ -23,10 +28,10 @@ pub fn add(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     if let Some(account) = input["SourceAccount"].as_str() {
         condition["StringEquals"] = json!({ "AWS:SourceAccount": account });
     }
-    let who = if principal.contains(".amazonaws.com") {
-        json!({ "Service": principal })
-    } else {
-        json!({ "AWS": principal })
+    let who = match principal {
+        "*" => json!("*"),
+        service if service.contains(".amazonaws.com") => json!({ "Service": service }),
+        account => json!({ "AWS": account }),
     };
     let mut statement = json!({
         "Sid": sid, "Effect": "Allow", "Principal": who, "Action": input["Action"], "Resource": resource,
@@ -42,11 +47,13 @@ pub fn add(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         return Err(Fault::new("ResourceConflictException", message).with("Type", "User"));
     }
     policy.push(statement.clone());
+    changed(cloud, &name)?;
     Ok(json!({ "Statement": statement.to_string() }))
 }
 
 pub fn remove(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let (name, sid) = (named(cloud, input)?, text(input, "StatementId").to_owned());
+    same_revision(cloud, &name, input)?;
     let policy = &mut function(cloud, &name)?.policy;
     let before = policy.len();
     policy.retain(|statement| statement["Sid"] != sid.as_str());
@@ -54,7 +61,21 @@ pub fn remove(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         let message = format!("Statement {sid} is not found in resource policy.");
         return Err(Fault::new("ResourceNotFoundException", message).with("Type", "User"));
     }
+    changed(cloud, &name)?;
     Ok(json!({}))
+}
+
+fn changed(cloud: &mut Cloud, name: &str) -> Result<(), Fault> {
+    let revision = cloud.ids.uuid();
+    function(cloud, name)?.revision = revision;
+    Ok(())
+}
+
+/// IAM's `ArnLike`: part by part, so that a star does not reach over a colon; only in the
+/// last part may it stand for more of them.
+fn arn_like(pattern: &str, arn: &str) -> bool {
+    let (pattern, arn): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+    pattern.len() == arn.len() && pattern.iter().zip(arn).all(|(pattern, part)| glob::fits(pattern, part))
 }
 
 pub fn get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -76,9 +97,9 @@ pub fn allows(cloud: &Cloud, name: &str, principal: &str, source_arn: &str) -> b
         let source = condition["ArnLike"]["AWS:SourceArn"].as_str();
         let account = condition["StringEquals"]["AWS:SourceAccount"].as_str();
         let action = text(statement, "Action");
-        statement["Principal"]["Service"] == principal
-            && (action == "lambda:InvokeFunction" || action == "lambda:*")
-            && source.is_none_or(|pattern| glob::fits(pattern, source_arn))
+        (statement["Principal"]["Service"] == principal || statement["Principal"] == "*")
+            && ["lambda:InvokeFunction", "lambda:*", "*"].contains(&action)
+            && source.is_none_or(|pattern| arn_like(pattern, source_arn))
             && account.is_none_or(|account| account == cloud.settings.account)
     })
 }

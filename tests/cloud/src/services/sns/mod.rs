@@ -1,7 +1,10 @@
 //! SNS: standard topics, and their subscribers on this machine.
 
+mod envelope;
 mod publish;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use crate::cloud::{Call, Cloud, Reply};
 use crate::fault::Fault;
 use crate::services::paging;
 
-pub(crate) use publish::publish;
+pub(crate) use publish::{publish, publish_with};
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct State {

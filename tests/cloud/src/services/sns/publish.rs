@@ -2,26 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Subscription, invalid, not_found, text};
+use super::{Subscription, envelope, invalid, not_found, text};
 use crate::cloud::Cloud;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::services::{events, lambda, sqs};
-use crate::time::iso;
 use crate::timeline::Kind;
+use crate::wire::entry_code;
+
+/// What a message may have, unless its topic says otherwise.
+const MOST_BYTES: usize = 262_144;
 
 /// A message on its way.
-struct Published<'a> {
-    id: String,
-    topic: &'a str,
-    subject: Option<&'a str>,
+pub struct Published<'a> {
+    pub id: String,
+    pub topic: &'a str,
+    pub subject: Option<&'a str>,
     /// By protocol, with `default` for the rest.
     texts: Map<String, Value>,
-    attributes: Value,
+    pub attributes: Value,
 }
 
 impl Published<'_> {
-    fn text(&self, protocol: &str) -> &str {
+    pub fn text(&self, protocol: &str) -> &str {
         self.texts
             .get(protocol)
             .or_else(|| self.texts.get("default"))
@@ -75,7 +78,7 @@ pub fn batch(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         match send(cloud, topic, entry) {
             Ok(id) => successful.push(json!({ "Id": entry["Id"], "MessageId": id })),
             Err(fault) => failed.push(json!({
-                "Id": entry["Id"], "Code": fault.shape, "Message": fault.message, "SenderFault": true,
+                "Id": entry["Id"], "Code": entry_code("sns", &fault), "Message": fault.message, "SenderFault": true,
             })),
         }
     }
@@ -92,26 +95,23 @@ pub(crate) fn publish(
     send(cloud, topic, &json!({ "Message": message, "Subject": subject }))
 }
 
+/// The same with message attributes, as Publish takes them.
+pub(crate) fn publish_with(
+    cloud: &mut Cloud,
+    topic: &str,
+    message: &str,
+    attributes: Value,
+) -> Result<String, Fault> {
+    send(cloud, topic, &json!({ "Message": message, "MessageAttributes": attributes }))
+}
+
 fn send(cloud: &mut Cloud, topic: &str, input: &Value) -> Result<String, Fault> {
     if !cloud.state.sns.topics.contains_key(topic) {
         return Err(not_found("Topic"));
     }
-    let message = text(input, "Message");
-    if message.is_empty() || message.len() > 262_144 {
-        return Err(invalid("Invalid parameter: Message must be from 1 to 262144 bytes"));
-    }
-    let subject = input["Subject"].as_str();
-    if subject.is_some_and(|s| s.is_empty() || s.chars().count() > 100 || s.contains(['\n', '\r'])) {
-        return Err(invalid("Invalid parameter: Subject must be 1 to 100 characters without line breaks"));
-    }
-    let texts = if text(input, "MessageStructure") == "json" {
-        let parsed: Option<Map<String, Value>> = serde_json::from_str(message).ok();
-        parsed.filter(|texts| texts.get("default").is_some_and(Value::is_string)).ok_or_else(|| {
-            invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
-        })?
-    } else {
-        Map::from_iter([("default".to_owned(), json!(message))])
-    };
+    check(cloud, topic, input)?;
+    let (message, subject) = (text(input, "Message"), input["Subject"].as_str());
+    let texts = texts(message, text(input, "MessageStructure"))?;
     let attributes = input["MessageAttributes"].clone();
     let published = Published { id: cloud.ids.uuid(), topic, subject, texts, attributes };
     let name = topic.rsplit(':').next().unwrap_or(topic);
@@ -133,6 +133,61 @@ fn send(cloud: &mut Cloud, topic: &str, input: &Value) -> Result<String, Fault> 
         }
     }
     Ok(published.id)
+}
+
+/// The message by protocol.
+fn texts(message: &str, structure: &str) -> Result<Map<String, Value>, Fault> {
+    match structure {
+        "" => Ok(Map::from_iter([("default".to_owned(), json!(message))])),
+        "json" => {
+            let parsed: Option<Map<String, Value>> = serde_json::from_str(message).ok();
+            parsed.filter(|texts| texts.get("default").is_some_and(Value::is_string)).ok_or_else(|| {
+                invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
+            })
+        }
+        other => Err(invalid(format!("Invalid parameter: MessageStructure {other}"))),
+    }
+}
+
+fn check(cloud: &Cloud, topic: &str, input: &Value) -> Result<(), Fault> {
+    let (message, subject) = (text(input, "Message"), input["Subject"].as_str());
+    if !input["MessageDeduplicationId"].is_null() {
+        return Err(invalid(
+            "Invalid parameter: MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type",
+        ));
+    }
+    if !input["MessageGroupId"].is_null() {
+        return Err(Fault::not_modelled("sns:Publish with MessageGroupId"));
+    }
+    if message.is_empty() {
+        return Err(invalid("Invalid parameter: Empty message"));
+    }
+    if subject.is_some_and(|s| s.is_empty() || s.chars().count() > 100 || s.contains(char::is_control)) {
+        return Err(invalid("Invalid parameter: Subject"));
+    }
+    let attributes = input["MessageAttributes"].as_object().into_iter().flatten();
+    let mut size = message.len();
+    for (name, attribute) in attributes {
+        let kind = text_type(attribute);
+        let value = attribute["BinaryValue"].as_str().unwrap_or(text(attribute, "StringValue"));
+        if !["String", "Number", "Binary"].contains(&kind.split('.').next().unwrap_or_default()) {
+            return Err(invalid(format!(
+                "Invalid parameter: The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String."
+            )));
+        }
+        if value.is_empty() {
+            return Err(invalid(format!(
+                "Invalid parameter: The message attribute '{name}' must contain non-empty message attribute value for message attribute type '{kind}'."
+            )));
+        }
+        size += name.len() + kind.len() + value.len();
+    }
+    let most =
+        cloud.state.sns.topics.get(topic).and_then(|t| t.attributes.get("MaximumMessageSize")?.parse().ok());
+    if size > most.unwrap_or(MOST_BYTES) {
+        return Err(invalid("Invalid parameter: Message too long"));
+    }
+    Ok(())
 }
 
 /// Whether the filter policy lets the message through.
@@ -166,7 +221,7 @@ fn deliver(cloud: &mut Cloud, arn: &str, subscription: &Subscription, published:
     let body = if raw {
         published.text(&subscription.protocol).to_owned()
     } else {
-        envelope(cloud, arn, subscription, published).to_string()
+        envelope::written(cloud, arn, subscription, published)
     };
     let outcome = match subscription.protocol.as_str() {
         "sqs" => {
@@ -174,7 +229,7 @@ fn deliver(cloud: &mut Cloud, arn: &str, subscription: &Subscription, published:
             sqs::send_with(cloud, &subscription.endpoint, &body, attributes).map(drop)
         }
         "lambda" => {
-            let event = event(cloud, arn, subscription, published);
+            let event = envelope::event(cloud, arn, subscription, published);
             lambda::invoke_async(
                 cloud,
                 &subscription.endpoint,
@@ -191,7 +246,10 @@ fn deliver(cloud: &mut Cloud, arn: &str, subscription: &Subscription, published:
                 ("x-amz-sns-topic-arn", published.topic),
                 ("x-amz-sns-subscription-arn", arn),
             ];
-            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            let mut headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            if raw {
+                headers.push(("x-amz-sns-rawdelivery".into(), "true".into()));
+            }
             cloud.effect(Effect::Post { url: subscription.endpoint.clone(), headers, body: body.clone() });
             Ok(())
         }
@@ -221,46 +279,4 @@ fn undelivered(cloud: &mut Cloud, subscription: &Subscription, body: &str, fault
         text,
         json!({ "to": subscription.endpoint, "error": fault.shape, "kept": kept }),
     );
-}
-
-/// The JSON that queues and HTTP subscribers get, as AWS sends it; its signature is made up.
-fn envelope(cloud: &Cloud, arn: &str, subscription: &Subscription, published: &Published) -> Value {
-    let value = |attribute: &Value| {
-        let value = attribute.get("BinaryValue").unwrap_or(&attribute["StringValue"]);
-        json!({ "Type": text_type(attribute), "Value": value })
-    };
-    let attributes = published.attributes.as_object().filter(|a| !a.is_empty());
-    let attributes: Option<Map<_, _>> =
-        attributes.map(|all| all.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
-    let notification = json!({
-        "Type": "Notification",
-        "MessageId": published.id,
-        "TopicArn": published.topic,
-        "Subject": published.subject,
-        "Message": published.text(&subscription.protocol),
-        "Timestamp": iso(cloud.now),
-        "SignatureVersion": "1",
-        "Signature": "local",
-        "SigningCertURL": format!("{}/_cloud/sns.pem", cloud.settings.endpoint),
-        "UnsubscribeURL": format!("{}/?Action=Unsubscribe&SubscriptionArn={arn}", cloud.settings.endpoint),
-        "MessageAttributes": attributes,
-    });
-    crate::wire::without_nulls(notification)
-}
-
-/// The event that functions get.
-fn event(cloud: &Cloud, arn: &str, subscription: &Subscription, published: &Published) -> Value {
-    let mut sns = envelope(cloud, arn, subscription, published);
-    for (theirs, own) in [("SigningCertURL", "SigningCertUrl"), ("UnsubscribeURL", "UnsubscribeUrl")] {
-        let value = sns[theirs].take();
-        sns[own] = value;
-    }
-    let mut sns = crate::wire::without_nulls(sns);
-    sns["Subject"] = json!(published.subject);
-    if sns["MessageAttributes"].is_null() {
-        sns["MessageAttributes"] = json!({});
-    }
-    json!({ "Records": [{
-        "EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": arn, "Sns": sns,
-    }] })
 }

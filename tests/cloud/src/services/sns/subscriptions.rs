@@ -1,4 +1,7 @@
-//! Subscriptions. All are confirmed at once: whoever subscribes here owns the machine.
+//! Subscriptions. All are confirmed at once: whoever subscribes here owns the machine, and
+//! nothing is posted anywhere else.
+
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
@@ -24,18 +27,12 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
             }
         };
     }
-    let fits = match protocol {
-        "sqs" | "lambda" => endpoint.starts_with("arn:"),
-        "http" | "https" => endpoint.starts_with(&format!("{protocol}://")),
-        _ => endpoint.contains('@'),
-    };
-    if !fits {
-        return Err(invalid(format!("Invalid parameter: {protocol} endpoint '{endpoint}'")));
-    }
+    check_endpoint(protocol, endpoint)?;
     let given = tags::from_map(&input["Attributes"]);
     for (name, value) in &given {
         check(name, value)?;
     }
+    check_together(protocol, &given)?;
     let same = |s: &Subscription| s.topic == topic && s.protocol == protocol && s.endpoint == endpoint;
     let before = cloud
         .state
@@ -64,6 +61,49 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     Ok(json!({ "SubscriptionArn": arn }))
 }
 
+fn check_endpoint(protocol: &str, endpoint: &str) -> Result<(), Fault> {
+    let service = endpoint.split(':').nth(2).unwrap_or_default();
+    let fits = match protocol {
+        "sqs" | "lambda" => endpoint.starts_with("arn:") && service == protocol,
+        "http" | "https" => endpoint.starts_with(&format!("{protocol}://")),
+        _ => endpoint.contains('@'),
+    };
+    if !fits {
+        return Err(invalid(format!("Invalid parameter: {protocol} endpoint {endpoint}")));
+    }
+    if protocol.starts_with("http") && !is_loopback(endpoint) {
+        return Err(Fault::not_modelled(format!(
+            "sns subscriptions by {protocol} to another machine ({endpoint}); there is loopback"
+        )));
+    }
+    Ok(())
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host =
+        url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What attributes mean for one another and for the protocol.
+fn check_together(protocol: &str, all: &tags::Tags) -> Result<(), Fault> {
+    let is = |name: &str, value: &str| all.get(name).is_some_and(|v| v == value);
+    if is("RawMessageDelivery", "true") && !["sqs", "http", "https"].contains(&protocol) {
+        return Err(invalid(format!(
+            "Invalid parameter: Attributes Reason: Delivery protocol [{protocol}] does not support raw message delivery."
+        )));
+    }
+    let policy: Option<Value> = all.get("FilterPolicy").and_then(|policy| serde_json::from_str(policy).ok());
+    let nested = policy.iter().filter_map(Value::as_object).flatten().any(|(_, wanted)| wanted.is_object());
+    if nested && !is("FilterPolicyScope", "MessageBody") {
+        return Err(invalid(
+            "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy",
+        ));
+    }
+    Ok(())
+}
+
 fn check(name: &str, value: &str) -> Result<(), Fault> {
     let wrong = |reason: &str| invalid(format!("Invalid parameter: {name} Reason: {reason}"));
     match name {
@@ -73,14 +113,15 @@ fn check(name: &str, value: &str) -> Result<(), Fault> {
         }
         "FilterPolicy" => {
             let policy: Value = serde_json::from_str(value).map_err(|e| wrong(&e.to_string()))?;
-            events::pattern::check(&policy).map_err(|reason| wrong(&reason))
+            events::pattern_check::check(&policy).map_err(|reason| wrong(&reason))
         }
         "RedrivePolicy" => {
             let policy: Value = serde_json::from_str(value).map_err(|e| wrong(&e.to_string()))?;
-            policy["deadLetterTargetArn"]
-                .as_str()
+            let queue = policy["deadLetterTargetArn"].as_str();
+            queue
+                .filter(|arn| arn.split(':').nth(2) == Some("sqs"))
                 .map(drop)
-                .ok_or_else(|| wrong("must have deadLetterTargetArn"))
+                .ok_or_else(|| wrong("deadLetterTargetArn must be the ARN of an SQS queue"))
         }
         name if ATTRIBUTES.contains(&name) => Ok(()),
         "DeliveryPolicy" | "SubscriptionRoleArn" | "ReplayPolicy" => {
@@ -131,17 +172,23 @@ pub fn attributes(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     ];
     all.extend(facts.map(|(name, value)| (name.to_owned(), value)));
     all.entry("RawMessageDelivery".into()).or_insert_with(|| "false".into());
+    if all.contains_key("FilterPolicy") {
+        all.entry("FilterPolicyScope".into()).or_insert_with(|| "MessageAttributes".into());
+    }
     Ok(json!({ "Attributes": all }))
 }
 
 pub fn set_attribute(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let (name, value) = (text(input, "AttributeName"), text(input, "AttributeValue"));
     let subscription = get(cloud, input)?;
-    if value.is_empty() {
-        subscription.attributes.remove(name);
+    let mut changed = subscription.attributes.clone();
+    if value.is_empty() && ATTRIBUTES.contains(&name) {
+        changed.remove(name);
     } else {
         check(name, value)?;
-        subscription.attributes.insert(name.to_owned(), value.to_owned());
+        changed.insert(name.to_owned(), value.to_owned());
     }
+    check_together(&subscription.protocol, &changed)?;
+    subscription.attributes = changed;
     Ok(json!({}))
 }

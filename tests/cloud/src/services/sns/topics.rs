@@ -7,9 +7,42 @@ use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::services::tags;
 
-/// Kept and given back; none of them changes what is delivered here.
+/// Kept and given back. `MaximumMessageSize` and `SignatureVersion` are honoured; the others
+/// change nothing of what is delivered here.
 const ATTRIBUTES: &[&str] =
-    &["DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId", "TracingConfig", "SignatureVersion"];
+    &["DisplayName", "Policy", "KmsMasterKeyId", "TracingConfig", "SignatureVersion", "MaximumMessageSize"];
+
+/// What AWS has and nothing here does.
+const NOT_HERE: &[&str] = &[
+    "FifoTopic",
+    "ContentBasedDeduplication",
+    "FifoThroughputScope",
+    "ArchivePolicy",
+    "DeliveryPolicy",
+    "DataProtectionPolicy",
+];
+
+/// How HTTP deliveries are retried on AWS, as it shows it.
+const DELIVERY: &str = "{\"http\":{\"defaultHealthyRetryPolicy\":{\"minDelayTarget\":20,\"maxDelayTarget\":20,\"numRetries\":3,\"numMaxDelayRetries\":0,\"numNoDelayRetries\":0,\"numMinDelayRetries\":0,\"backoffFunction\":\"linear\"},\"disableSubscriptionOverrides\":false,\"defaultRequestPolicy\":{\"headerContentType\":\"text/plain; charset=UTF-8\"}}}";
+
+fn check(name: &str, value: &str) -> Result<(), Fault> {
+    let wrong = |reason: String| Err(invalid(format!("Invalid parameter: {name} Reason: {reason}")));
+    let number = || value.parse::<u64>().ok();
+    match name {
+        _ if NOT_HERE.contains(&name)
+            || name.contains("FeedbackRoleArn")
+            || name.contains("FeedbackSampleRate") =>
+        {
+            Err(Fault::not_modelled(format!("sns topics with {name}")))
+        }
+        _ if !ATTRIBUTES.contains(&name) => wrong("unknown attribute".into()),
+        "SignatureVersion" if value != "1" && value != "2" => wrong("must be 1 or 2".into()),
+        "MaximumMessageSize" if !number().is_some_and(|n| (1_024..=1_048_576).contains(&n)) => {
+            wrong("must be from 1024 to 1048576".into())
+        }
+        _ => Ok(()),
+    }
+}
 
 pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = text(input, "Name");
@@ -21,8 +54,9 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         return Err(invalid("Invalid parameter: Topic Name"));
     }
     let given = tags::from_map(&input["Attributes"]);
-    if let Some(unknown) = given.keys().find(|name| !ATTRIBUTES.contains(&name.as_str())) {
-        return Err(invalid(format!("Invalid parameter: Attributes Reason: Unknown attribute {unknown}")));
+    given.iter().try_for_each(|(name, value)| check(name, value))?;
+    if !input["DataProtectionPolicy"].is_null() {
+        return Err(Fault::not_modelled("sns topics with DataProtectionPolicy"));
     }
     let arn = cloud.arn("sns", name);
     let tags = tags::from_list(&input["Tags"]);
@@ -71,15 +105,39 @@ pub fn attributes(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     ];
     all.extend(facts.map(|(name, value)| (name.to_owned(), value)));
     all.entry("DisplayName".into()).or_default();
+    all.entry("EffectiveDeliveryPolicy".into()).or_insert_with(|| DELIVERY.into());
+    all.entry("Policy".into()).or_insert_with(|| default_policy(arn, &cloud.settings.account));
     Ok(json!({ "Attributes": all }))
+}
+
+/// The owner may do everything with it.
+fn default_policy(arn: &str, account: &str) -> String {
+    let actions = [
+        "GetTopicAttributes",
+        "SetTopicAttributes",
+        "AddPermission",
+        "RemovePermission",
+        "DeleteTopic",
+        "Subscribe",
+        "ListSubscriptionsByTopic",
+        "Publish",
+    ];
+    json!({
+        "Version": "2008-10-17",
+        "Id": "__default_policy_ID",
+        "Statement": [{
+            "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": { "AWS": "*" },
+            "Action": actions.map(|action| format!("SNS:{action}")), "Resource": arn,
+            "Condition": { "StringEquals": { "AWS:SourceOwner": account } },
+        }],
+    })
+    .to_string()
 }
 
 pub fn set_attribute(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let (name, value) = (text(input, "AttributeName"), text(input, "AttributeValue"));
     let topic = get(cloud, text(input, "TopicArn"))?;
-    if !ATTRIBUTES.contains(&name) {
-        return Err(invalid(format!("Invalid parameter: AttributeName Reason: unknown attribute {name}")));
-    }
+    check(name, value)?;
     topic.attributes.insert(name.to_owned(), value.to_owned());
     Ok(json!({}))
 }

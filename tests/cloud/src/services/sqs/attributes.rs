@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Queue, arn, named, queue};
+use super::{Queue, arn, by_arn, named, queue};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::services::tags;
@@ -20,7 +20,7 @@ const NUMBERS: &[(&str, u64, u64, u64)] = &[
     ("KmsDataKeyReusePeriodSeconds", 300, 60, 86_400),
 ];
 
-/// Kept and given back; only `RedrivePolicy` changes what happens here.
+/// Kept and given back; only the two redrive policies change what happens here.
 const TEXTS: &[&str] =
     &["Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "SqsManagedSseEnabled"];
 
@@ -48,6 +48,29 @@ pub fn check(attributes: &BTreeMap<String, String>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether the dead-letter queue that `source` asks for exists, and lets it.
+pub fn check_redrive(cloud: &Cloud, source: &str, given: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let Some(policy) = given.get("RedrivePolicy").filter(|policy| !policy.is_empty()) else { return Ok(()) };
+    let refused = |reason: &str| {
+        let text = format!("Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}");
+        Err(Fault::new("InvalidParameterValueException", text))
+    };
+    let target = redrive(policy).and_then(|(target, _)| by_arn(cloud, &target));
+    let Some(target) = target.and_then(|name| cloud.state.sqs.queues.get(&name)) else {
+        return refused("Dead letter target does not exist.");
+    };
+    let allowed =
+        target.attributes.get("RedriveAllowPolicy").and_then(|text| serde_json::from_str(text).ok());
+    let allowed: Value = allowed.unwrap_or_default();
+    let named =
+        || allowed["sourceQueueArns"].as_array().is_some_and(|arns| arns.iter().any(|arn| arn == source));
+    match allowed["redrivePermission"].as_str() {
+        Some("denyAll") => refused("Dead letter target does not allow any source queue."),
+        Some("byQueue") if !named() => refused("Dead letter target does not allow this source queue."),
+        _ => Ok(()),
+    }
+}
+
 /// Dead-letter queue's ARN and the receives that a message may have, of a `RedrivePolicy`.
 fn redrive(policy: &str) -> Option<(String, u64)> {
     let policy: Value = serde_json::from_str(policy).ok()?;
@@ -67,6 +90,22 @@ impl Queue {
         self.number(name) * SECOND
     }
 
+    /// Drops what is older than the retention period.
+    pub fn expire(&mut self, now: Ms) {
+        let retention = self.span("MessageRetentionPeriod");
+        self.messages.retain(|message| message.sent + retention > now);
+    }
+
+    /// What an attribute is, set or by default; `None` where it has no default.
+    pub fn value(&self, name: &str) -> Option<String> {
+        if NUMBERS.iter().any(|(known, ..)| *known == name) {
+            return Some(self.number(name).to_string());
+        }
+        let sse = || (!self.attributes.contains_key("KmsMasterKeyId")).to_string();
+        let default = (name == "SqsManagedSseEnabled").then(sse);
+        self.attributes.get(name).filter(|value| !value.is_empty()).cloned().or(default)
+    }
+
     pub fn redrive(&self) -> Option<(String, u64)> {
         self.attributes.get("RedrivePolicy").and_then(|policy| redrive(policy))
     }
@@ -76,14 +115,14 @@ pub fn get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
     let (now, arn) = (cloud.now, arn(cloud, &name));
     let queue = queue(cloud, &name)?;
+    queue.expire(now);
     let mut all: Map<String, Value> = NUMBERS
         .iter()
         .take(5)
         .map(|(name, ..)| ((*name).to_owned(), json!(queue.number(name).to_string())))
         .collect();
     all.extend(queue.attributes.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.clone(), json!(v))));
-    all.entry("SqsManagedSseEnabled")
-        .or_insert_with(|| json!((!queue.attributes.contains_key("KmsMasterKeyId")).to_string()));
+    all.insert("SqsManagedSseEnabled".into(), json!(queue.value("SqsManagedSseEnabled")));
     let count = |fits: &dyn Fn(&super::Message) -> bool| {
         json!(queue.messages.iter().filter(|m| fits(m)).count().to_string())
     };
@@ -108,6 +147,7 @@ pub fn set(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
     let given = tags::from_map(&input["Attributes"]);
     check(&given)?;
+    check_redrive(cloud, &arn(cloud, &name), &given)?;
     let now = cloud.now;
     let queue = queue(cloud, &name)?;
     queue.attributes.extend(given);

@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::named;
+use super::{check, named};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::wire::entry_code;
+
+/// What all messages of one batch may have together.
+const MOST_BYTES: u64 = 1_048_576;
 
 pub fn each(
     cloud: &mut Cloud,
@@ -23,6 +27,17 @@ pub fn each(
             format!("Maximum number of entries per request are 10. You have sent {}.", entries.len());
         return Err(Fault::new("TooManyEntriesInBatchRequest", message));
     }
+    let id_fits = |id: &str| {
+        (1..=80).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if !entries.iter().all(|entry| entry["Id"].as_str().is_some_and(id_fits)) {
+        let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
+        return Err(Fault::new("InvalidBatchEntryId", message));
+    }
+    if entries.iter().map(check::size).sum::<u64>() > MOST_BYTES {
+        let message = format!("Batch requests cannot be longer than {MOST_BYTES} bytes.");
+        return Err(Fault::new("BatchRequestTooLong", message));
+    }
     let ids: BTreeSet<_> = entries.iter().map(|entry| entry["Id"].as_str()).collect();
     if ids.len() < entries.len() {
         return Err(Fault::new("BatchEntryIdsNotDistinct", "Two or more batch entries have the same Id."));
@@ -38,7 +53,7 @@ pub fn each(
                 successful.push(answer);
             }
             Err(fault) => failed.push(json!({
-                "Id": id, "SenderFault": true, "Code": fault.shape, "Message": fault.message,
+                "Id": id, "SenderFault": true, "Code": entry_code("sqs", &fault), "Message": fault.message,
             })),
         }
     }

@@ -2,90 +2,60 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 
-use super::{Message, Poll, Queue, Timer, arn, by_arn, missing, named, queue};
+use super::{Message, Poll, Queue, Timer, arn, by_arn, check, digest, missing, named, queue};
 use crate::cloud::{Cloud, Reply, Ticket};
 use crate::fault::Fault;
 use crate::services::lambda;
 use crate::time::SECOND;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn md5_of(text: &str) -> String {
-    hex(&Md5::digest(text.as_bytes()))
-}
-
-/// MD5 of message attributes as the developer guide defines it; `None` without any.
-fn md5_of_attributes(attributes: &Value) -> Option<String> {
-    let attributes = attributes.as_object().filter(|a| !a.is_empty())?;
-    let mut names: Vec<_> = attributes.keys().collect();
-    names.sort();
-    let mut hash = Md5::new();
-    for name in names {
-        let attribute = &attributes[name];
-        let kind = attribute["DataType"].as_str().unwrap_or_default();
-        let binary = attribute["BinaryValue"].as_str().map(|text| STANDARD.decode(text).unwrap_or_default());
-        let value = binary.as_deref().or_else(|| attribute["StringValue"].as_str().map(str::as_bytes));
-        part(&mut hash, name.as_bytes());
-        part(&mut hash, kind.as_bytes());
-        hash.update([if binary.is_some() { 2 } else { 1 }]);
-        part(&mut hash, value.unwrap_or_default());
-    }
-    Some(hex(&hash.finalize()))
-}
-
-fn part(hash: &mut Md5, bytes: &[u8]) {
-    hash.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-    hash.update(bytes);
+/// A message on its way into a queue.
+#[derive(Default)]
+struct Outgoing<'a> {
+    body: &'a str,
+    /// `MessageAttributes` and `MessageSystemAttributes`.
+    attributes: Value,
+    system: Value,
+    group: Option<String>,
+    /// Seconds; `None`: the queue's own.
+    delay: Option<u64>,
+    sender: &'a str,
 }
 
 pub fn send_one(cloud: &mut Cloud, input: &Value, caller: &str) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
-    if !input["MessageDeduplicationId"].is_null() {
-        return Err(Fault::not_modelled("sqs FIFO messages"));
-    }
+    check::message(input, queue(cloud, &name)?.number("MaximumMessageSize"))?;
+    let delay = check::number(input, "DelaySeconds", 0, 900)?;
     let body = input["MessageBody"].as_str().unwrap_or_default();
-    let most = queue(cloud, &name)?.number("MaximumMessageSize");
-    if body.is_empty() || body.len() as u64 > most {
-        let message = format!("The message must be from 1 to {most} bytes long.");
-        return Err(Fault::new("InvalidParameterValueException", message));
-    }
-    let attributes = input["MessageAttributes"].clone();
-    let delay = input["DelaySeconds"].as_u64();
-    let id = put(cloud, &name, body, attributes.clone(), delay, caller, None);
+    let (attributes, system) = (input["MessageAttributes"].clone(), input["MessageSystemAttributes"].clone());
+    let digests = (digest::of_attributes(&attributes), digest::of_attributes(&system));
+    let group = input["MessageGroupId"].as_str().map(str::to_owned);
+    let id = put(cloud, &name, Outgoing { body, attributes, system, group, delay, sender: caller });
     Ok(json!({
         "MessageId": id,
-        "MD5OfMessageBody": md5_of(body),
-        "MD5OfMessageAttributes": md5_of_attributes(&attributes),
+        "MD5OfMessageBody": digest::of_body(body),
+        "MD5OfMessageAttributes": digests.0,
+        "MD5OfMessageSystemAttributes": digests.1,
     }))
 }
 
-fn put(
-    cloud: &mut Cloud,
-    name: &str,
-    body: &str,
-    attributes: Value,
-    delay: Option<u64>,
-    sender: &str,
-    source: Option<String>,
-) -> String {
+fn put(cloud: &mut Cloud, name: &str, message: Outgoing) -> String {
     let (id, now) = (cloud.ids.uuid(), cloud.now);
     let Some(queue) = cloud.state.sqs.queues.get_mut(name) else { return id };
-    let delay = delay.unwrap_or_else(|| queue.number("DelaySeconds")) * SECOND;
+    let delay = message.delay.unwrap_or_else(|| queue.number("DelaySeconds")) * SECOND;
     queue.messages.push(Message {
         id: id.clone(),
-        body: body.to_owned(),
-        attributes,
+        body: message.body.to_owned(),
+        attributes: message.attributes,
+        system: message.system,
+        group: message.group,
         sent: now,
-        sender: sender.to_owned(),
+        sender: message.sender.to_owned(),
         visible_at: now + delay,
         receives: 0,
         first_received: None,
-        dead_letter_source: source,
+        dead_letter_source: None,
     });
     cloud.after(delay, Timer::Visible { queue: name.to_owned() });
     id
@@ -93,22 +63,11 @@ fn put(
 
 pub fn receive_call(cloud: &mut Cloud, input: &Value) -> Result<Reply, Fault> {
     let name = named(cloud, input)?;
-    let most = input["MaxNumberOfMessages"].as_u64().unwrap_or(1);
-    if !(1..=10).contains(&most) {
-        let message = format!(
-            "Value {most} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided."
-        );
-        return Err(Fault::new("InvalidParameterValueException", message));
-    }
+    check::number(input, "MaxNumberOfMessages", 1, 10)?;
+    check::number(input, "VisibilityTimeout", 0, 43_200)?;
+    let wait = check::number(input, "WaitTimeSeconds", 0, 20)?;
+    let wait = wait.unwrap_or(queue(cloud, &name)?.number("ReceiveMessageWaitTimeSeconds"));
     let messages = asked(cloud, &name, input);
-    let wait = input["WaitTimeSeconds"].as_u64();
-    let wait = wait.unwrap_or_else(|| cloud.state.sqs.queues[&name].number("ReceiveMessageWaitTimeSeconds"));
-    if wait > 20 {
-        let message = format!(
-            "Value {wait} for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided."
-        );
-        return Err(Fault::new("InvalidParameterValueException", message));
-    }
     if !messages.is_empty() || wait == 0 {
         return Ok(answer(messages).into());
     }
@@ -133,11 +92,12 @@ fn asked(cloud: &mut Cloud, name: &str, input: &Value) -> Vec<Value> {
 /// received too often. Gives each with its receipt handle.
 fn take(cloud: &mut Cloud, name: &str, most: usize, visibility: Option<u64>) -> Vec<(Message, String)> {
     let now = cloud.now;
+    // A dead-letter queue that is gone takes nothing: messages stay, and are received again.
+    let redrive = cloud.state.sqs.queues.get(name).and_then(Queue::redrive);
+    let redrive = redrive.filter(|(target, _)| by_arn(cloud, target).is_some());
     let Some(queue) = cloud.state.sqs.queues.get_mut(name) else { return Vec::new() };
-    let retention = queue.span("MessageRetentionPeriod");
-    queue.messages.retain(|message| message.sent + retention > now);
+    queue.expire(now);
     let hidden = visibility.map_or_else(|| queue.span("VisibilityTimeout"), |seconds| seconds * SECOND);
-    let redrive = queue.redrive();
     let (mut taken, mut dead) = (Vec::new(), Vec::new());
     queue.messages.retain_mut(|message| {
         if taken.len() >= most || message.visible_at > now {
@@ -163,7 +123,7 @@ fn take(cloud: &mut Cloud, name: &str, most: usize, visibility: Option<u64>) -> 
     taken
 }
 
-/// Moves messages to a dead-letter queue; without one they are lost, as on AWS.
+/// Moves messages to a dead-letter queue.
 fn bury(cloud: &mut Cloud, from: &str, target: &str, dead: Vec<Message>) {
     let (source, Some(target)) = (arn(cloud, from), by_arn(cloud, target)) else { return };
     for message in dead {
@@ -208,8 +168,8 @@ fn shown(cloud: &Cloud, message: &Message, handle: &str, input: &Value) -> Value
     });
     let own = Value::Object(own);
     let mut shown = json!({
-        "MessageId": message.id, "ReceiptHandle": handle, "Body": message.body, "MD5OfBody": md5_of(&message.body),
-        "MD5OfMessageAttributes": md5_of_attributes(&own),
+        "MessageId": message.id, "ReceiptHandle": handle, "Body": message.body, "MD5OfBody": digest::of_body(&message.body),
+        "MD5OfMessageAttributes": digest::of_attributes(&own),
     });
     if !system.is_empty() {
         shown["Attributes"] = Value::Object(system);
@@ -222,12 +182,15 @@ fn shown(cloud: &Cloud, message: &Message, handle: &str, input: &Value) -> Value
 
 fn system_attributes(cloud: &Cloud, message: &Message) -> Map<String, Value> {
     let first = message.first_received.unwrap_or(cloud.now);
+    let trace = message.system["AWSTraceHeader"]["StringValue"].as_str().map(str::to_owned);
     let pairs = [
         ("SenderId", Some(message.sender.clone())),
         ("SentTimestamp", Some(message.sent.to_string())),
         ("ApproximateReceiveCount", Some(message.receives.to_string())),
         ("ApproximateFirstReceiveTimestamp", Some(first.to_string())),
         ("DeadLetterQueueSourceArn", message.dead_letter_source.clone()),
+        ("MessageGroupId", message.group.clone()),
+        ("AWSTraceHeader", trace),
     ];
     pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
 }
@@ -261,13 +224,8 @@ pub fn delete_one(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
 pub fn change_visibility(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let name = named(cloud, input)?;
     let (id, receive) = handle_of(input, &name)?;
-    let (now, seconds) = (cloud.now, input["VisibilityTimeout"].as_u64().unwrap_or_default());
-    if seconds > 43_200 {
-        let message = format!(
-            "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200."
-        );
-        return Err(Fault::new("InvalidParameterValueException", message));
-    }
+    let seconds = check::number(input, "VisibilityTimeout", 0, 43_200)?.unwrap_or_default();
+    let now = cloud.now;
     let in_flight = queue(cloud, &name)?
         .messages
         .iter_mut()
@@ -332,7 +290,20 @@ pub(crate) fn send_with(
     attributes: Value,
 ) -> Result<String, Fault> {
     let name = by_arn(cloud, queue_arn).ok_or_else(missing)?;
-    Ok(put(cloud, &name, body, attributes, None, "AIDALOCALCLOUD", None))
+    let message = Outgoing { body, attributes, sender: "AIDALOCALCLOUD", ..Outgoing::default() };
+    Ok(put(cloud, &name, message))
+}
+
+/// How many messages of a queue could be taken now.
+pub(crate) fn visible(cloud: &Cloud, queue_arn: &str) -> usize {
+    let queue = by_arn(cloud, queue_arn).and_then(|name| cloud.state.sqs.queues.get(&name));
+    queue.map_or(0, |queue| queue.messages.iter().filter(|m| m.visible_at <= cloud.now).count())
+}
+
+/// `VisibilityTimeout` of a queue in seconds; `None` if there is no such queue.
+pub(crate) fn visibility_timeout(cloud: &Cloud, queue_arn: &str) -> Option<u64> {
+    let name = by_arn(cloud, queue_arn)?;
+    cloud.state.sqs.queues.get(&name).map(|queue| queue.number("VisibilityTimeout"))
 }
 
 /// Takes up to `most` messages for a function, as records of its event.
@@ -357,7 +328,7 @@ fn record(cloud: &Cloud, queue_arn: &str, message: &Message, handle: &str) -> Va
         "body": message.body,
         "attributes": system_attributes(cloud, message),
         "messageAttributes": own,
-        "md5OfBody": md5_of(&message.body),
+        "md5OfBody": digest::of_body(&message.body),
         "eventSource": "aws:sqs",
         "eventSourceARN": queue_arn,
         "awsRegion": cloud.region(),
@@ -371,23 +342,5 @@ pub(crate) fn delete(cloud: &mut Cloud, queue_arn: &str, receipt_handle: &str) {
     };
     if let Some(queue) = cloud.state.sqs.queues.get_mut(&name) {
         queue.messages.retain(|m| m.id != id || m.receives != receive);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{md5_of, md5_of_attributes};
-
-    #[test]
-    fn digests_are_those_that_clients_verify() {
-        assert_eq!(md5_of("hello"), "5d41402abc4b2a76b9719d911017c592");
-        assert_eq!(md5_of_attributes(&json!({})), None);
-        // By a second implementation of the developer guide's description.
-        let attributes = json!({
-            "b": { "DataType": "Binary", "BinaryValue": "AQI=" }, "a": { "DataType": "String", "StringValue": "x" },
-        });
-        assert_eq!(md5_of_attributes(&attributes).unwrap(), "3e9b4c785db2deb306cf4009ae214dab");
     }
 }

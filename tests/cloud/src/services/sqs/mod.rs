@@ -2,8 +2,12 @@
 
 mod attributes;
 mod batch;
+mod check;
+mod digest;
 mod messages;
 mod queues;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +18,7 @@ use crate::cloud::{Call, Cloud, Reply, Ticket};
 use crate::fault::Fault;
 use crate::time::Ms;
 
-pub(crate) use messages::{delete, receive, send, send_with};
+pub(crate) use messages::{delete, receive, send, send_with, visibility_timeout, visible};
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct State {
@@ -40,8 +44,10 @@ struct Queue {
 struct Message {
     id: String,
     body: String,
-    /// `MessageAttributes` as sent.
+    /// `MessageAttributes` and `MessageSystemAttributes` as sent.
     attributes: Value,
+    system: Value,
+    group: Option<String>,
     sent: Ms,
     sender: String,
     visible_at: Ms,
@@ -103,8 +109,11 @@ pub(crate) fn fire(cloud: &mut Cloud, timer: Timer) {
 /// The name of the queue that a `QueueUrl` means, if it exists. The host does not
 /// matter: a queue may be reached by several.
 fn named(cloud: &Cloud, input: &Value) -> Result<String, Fault> {
-    let url = input["QueueUrl"].as_str().unwrap_or_default();
-    let name = url.rsplit('/').next().unwrap_or_default();
+    let mut parts = input["QueueUrl"].as_str().unwrap_or_default().rsplit('/');
+    let (name, account) = (parts.next().unwrap_or_default(), parts.next());
+    if account.is_some_and(|account| account != cloud.settings.account) {
+        return Err(missing());
+    }
     if cloud.state.sqs.queues.contains_key(name) { Ok(name.to_owned()) } else { Err(missing()) }
 }
 

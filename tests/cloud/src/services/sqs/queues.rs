@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Queue, arn, attributes, missing, named, queue, url};
+use super::{Queue, arn, attributes, check, missing, named, queue, url};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::services::{paging, tags};
@@ -20,10 +20,12 @@ pub fn create(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     }
     let given = tags::from_map(&input["Attributes"]);
     attributes::check(&given)?;
+    attributes::check_redrive(cloud, &arn(cloud, name), &given)?;
     if let Some(before) = cloud.state.sqs.queues.get(name) {
-        let differs = given
-            .iter()
-            .find(|(k, v)| before.attributes.get(*k).unwrap_or(&before.number(k).to_string()) != *v);
+        let same = |name: &str, given: &String| {
+            before.value(name).as_ref().map_or(given.is_empty(), |value| value == given)
+        };
+        let differs = given.iter().find(|(name, value)| !same(name, value));
         if let Some((attribute, _)) = differs {
             let message = format!(
                 "A queue already exists with the same name and a different value for attribute {attribute}"
@@ -70,6 +72,7 @@ pub fn list_sources(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
 
 fn page(rows: Vec<Value>, member: &str, input: &Value) -> Result<Value, Fault> {
     let refused = |_: &str| Fault::new("InvalidParameterValueException", "Invalid or expired next token.");
+    check::number(input, "MaxResults", 1, 1_000)?;
     let most = paging::size(&input["MaxResults"], 1_000);
     let (rows, next) = paging::page(rows, input["NextToken"].as_str(), most, refused)?;
     Ok(json!({ member: rows, "NextToken": next }))
