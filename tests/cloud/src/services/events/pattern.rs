@@ -1,54 +1,114 @@
 //! Event patterns: which events a rule takes.
 //!
-//! As the EventBridge user guide describes them: every leaf is a list of which one
-//! element must fit; a list in the event fits if one of its elements does. What
-//! [`check`](super::pattern_check::check) refuses never gets here.
+//! As AWS's own engine does it (github.com/aws/event-ruler): an event is the list of its
+//! leaves, each with its path and its place in every array around it. A pattern fits if
+//! each of its paths finds a leaf that fits, all of them in the same elements of the
+//! arrays that they share. What [`check`](super::pattern_check::check) refuses never gets
+//! here.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::wildcard;
 
+/// Which element of which array, the arrays numbered as they come in the event.
+type Places = BTreeMap<usize, usize>;
+
+struct Leaf<'a> {
+    path: String,
+    value: &'a Value,
+    places: Places,
+}
+
+/// One way to fit a pattern: the choices at each path, in the order of the paths.
+type Way<'a> = BTreeMap<String, &'a [Value]>;
+
 /// Whether an event fits a pattern that has been checked.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
-    let Some(fields) = pattern.as_object() else { return false };
-    fields.iter().all(|(name, wanted)| match (name.as_str(), wanted) {
-        ("$or", Value::Array(alternatives)) => alternatives.iter().any(|one| matches(one, event)),
-        (_, Value::Object(_)) => match event.get(name) {
-            Some(Value::Array(items)) if !items.is_empty() => items.iter().any(|item| matches(wanted, item)),
-            Some(inner) => matches(wanted, inner),
-            None => absent(wanted),
-        },
-        (_, Value::Array(choices)) => {
-            let found = event.get(name);
-            choices.iter().any(|choice| fits(choice, found))
-        }
-        _ => false,
+    let (Some(fields), Some(members)) = (pattern.as_object(), event.as_object()) else { return false };
+    let mut leaves = Leaves::default();
+    leaves.object(members, "", &Places::new());
+    ways(fields, "", vec![Way::new()]).iter().any(|way| {
+        let wanted: Vec<_> = way.iter().map(|(path, choices)| (path.as_str(), *choices)).collect();
+        fits(&wanted, &leaves.found, &Places::new())
     })
 }
 
-/// A nested pattern fits what is not there if all it asks is that things are not there.
-fn absent(pattern: &Value) -> bool {
-    matches(pattern, &Value::Object(Map::new()))
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn fits(choice: &Value, found: Option<&Value>) -> bool {
-    if let Some(exists) = choice.get("exists").and_then(Value::as_bool) {
-        return found.is_some_and(is_leaf) == exists;
+/// Each alternative of an `$or` is a way of its own.
+fn ways<'a>(fields: &'a Map<String, Value>, path: &str, mut before: Vec<Way<'a>>) -> Vec<Way<'a>> {
+    for (name, wanted) in fields {
+        match wanted {
+            Value::Array(alternatives) if name == "$or" => {
+                let alternatives = alternatives.iter().filter_map(Value::as_object);
+                before = alternatives.flat_map(|one| ways(one, path, before.clone())).collect();
+            }
+            Value::Object(inner) => before = ways(inner, &below(path, name), before),
+            Value::Array(choices) => {
+                for way in &mut before {
+                    way.insert(below(path, name), choices);
+                }
+            }
+            _ => {}
+        }
     }
-    match found {
-        None => false,
-        Some(Value::Array(items)) => items.iter().any(|item| fits_one(choice, item)),
-        Some(value) => fits_one(choice, value),
+    before
+}
+
+#[derive(Default)]
+struct Leaves<'a> {
+    found: Vec<Leaf<'a>>,
+    arrays: usize,
+}
+
+impl<'a> Leaves<'a> {
+    fn object(&mut self, members: &'a Map<String, Value>, path: &str, places: &Places) {
+        for (name, value) in members {
+            self.value(value, &below(path, name), places);
+        }
+    }
+
+    fn value(&mut self, value: &'a Value, path: &str, places: &Places) {
+        match value {
+            Value::Object(members) => self.object(members, path, places),
+            Value::Array(items) => {
+                let array = self.arrays;
+                self.arrays += 1;
+                for (n, item) in items.iter().enumerate() {
+                    let mut places = places.clone();
+                    if item.is_object() || item.is_array() {
+                        places.insert(array, n);
+                    }
+                    self.value(item, path, &places);
+                }
+            }
+            _ => self.found.push(Leaf { path: path.to_owned(), value, places: places.clone() }),
+        }
     }
 }
 
-/// `exists` works on leaves only: an object is none, whatever it holds.
-fn is_leaf(value: &Value) -> bool {
-    match value {
-        Value::Object(_) => false,
-        Value::Array(items) => items.is_empty() || items.iter().any(is_leaf),
-        _ => true,
-    }
+/// Whether leaves are there for all that is wanted, in array elements that agree with `places`.
+fn fits(wanted: &[(&str, &[Value])], leaves: &[Leaf], places: &Places) -> bool {
+    let Some(((path, choices), rest)) = wanted.split_first() else { return true };
+    let near = |leaf: &&Leaf| leaf.path == *path && agree(places, &leaf.places);
+    choices.iter().any(|choice| {
+        if choice.get("exists") == Some(&Value::Bool(false)) {
+            return !leaves.iter().any(|leaf| near(&leaf)) && fits(rest, leaves, places);
+        }
+        leaves.iter().filter(near).filter(|leaf| fits_one(choice, leaf.value)).any(|leaf| {
+            let mut places = places.clone();
+            places.extend(&leaf.places);
+            fits(rest, leaves, &places)
+        })
+    })
+}
+
+fn agree(some: &Places, others: &Places) -> bool {
+    others.iter().all(|(array, n)| some.get(array).is_none_or(|m| m == n))
 }
 
 fn fits_one(choice: &Value, value: &Value) -> bool {
@@ -67,6 +127,7 @@ fn fits_operator(name: &str, operand: &Value, value: &Value) -> bool {
         "numeric" => value.as_f64().is_some_and(|number| numeric(operand, number)),
         "cidr" => cidr(operand, value),
         "anything-but" => !but(operand, value),
+        "exists" => operand == true,
         _ => false,
     }
 }
@@ -264,6 +325,15 @@ mod tests {
             (json!({ "a": { "b": [{ "exists": false }] } }), json!({}), true),
             (json!({ "a": { "b": [{ "exists": false }] } }), json!({ "a": [] }), true),
             (json!({ "a": [{ "exists": true }] }), json!({ "b": 1 }), false),
+            (json!({ "a": [{ "exists": true }] }), json!({ "a": [] }), false),
+            (json!({ "a": [{ "exists": false }] }), json!({ "a": [] }), true),
+            (json!({ "a": [{ "anything-but": "x" }] }), json!({ "a": [{ "b": "y" }] }), false),
+            (json!({ "a": { "b": [{ "exists": false }] } }), json!({ "a": [{ "b": 1 }, { "c": 2 }] }), false),
+            (
+                json!({ "a": { "b": ["x"], "c": [{ "exists": false }] } }),
+                json!({ "a": [{ "b": "x" }, { "b": "y", "c": 2 }] }),
+                true,
+            ),
             (json!({ "a": [{ "exists": true }] }), json!({ "a": null }), true),
             (json!({ "a": [{ "exists": true }] }), json!({ "a": { "b": 1 } }), false),
             (json!({ "a": [{ "anything-but": { "prefix": "x" } }] }), json!({ "a": "xy" }), false),
@@ -278,6 +348,11 @@ mod tests {
             (json!({ "a": { "b": ["x"], "c": ["y"] } }), json!({ "a": [{ "b": "x" }, { "c": "y" }] }), false),
             (json!({ "$or": [{ "a": ["x"] }, { "b": ["y"] }] }), json!({ "b": "y" }), true),
             (json!({ "$or": [{ "a": ["x"] }, { "b": ["y"] }] }), json!({ "b": "z" }), false),
+            (
+                json!({ "a": { "b": ["x"], "$or": [{ "c": ["y"] }, { "d": ["z"] }] } }),
+                json!({ "a": [{ "b": "x", "d": "n" }, { "b": "n", "d": "z" }] }),
+                false,
+            ),
         ];
         for (pattern, event, expected) in table {
             assert_eq!(check(&pattern), Ok(()), "{pattern}");

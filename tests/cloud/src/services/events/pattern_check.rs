@@ -10,15 +10,69 @@ use super::wildcard;
 const OPERATORS: &[&str] =
     &["prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "cidr", "anything-but", "exists"];
 
+/// Names that no field within an `$or` may have, beside the operators: AWS's engine keeps
+/// them for itself.
+const RESERVED: &[&str] = &[
+    "exactly",
+    "=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "regex",
+    "not-wildcard",
+    "not-equals-ignore-case",
+    "date-after",
+    "date-on-or-after",
+    "date-before",
+    "date-on-or-before",
+    "in-date-range",
+    "ip-address-in-range",
+    "ip-address-not-in-range",
+];
+
+/// How many combinations the alternatives of a pattern's `$or`s may make.
+const MOST_WAYS: usize = 1_000;
+
 /// What numbers in `numeric` may be.
 const LARGEST: f64 = 5e9;
 
 /// `Err` says what is wrong where.
 pub fn check(pattern: &Value) -> Result<(), String> {
     match pattern.as_object() {
-        Some(fields) => check_fields(fields, ""),
+        Some(fields) => {
+            check_fields(fields, "")?;
+            match ways(fields) {
+                0..=MOST_WAYS => Ok(()),
+                more => Err(format!("the '$or's make {more} combinations, more than {MOST_WAYS}")),
+            }
+        }
         None => Err("a pattern must be a JSON object".into()),
     }
+}
+
+fn ways(fields: &Map<String, Value>) -> usize {
+    let of = |(name, wanted): (&String, &Value)| match wanted {
+        Value::Array(alternatives) if name == "$or" => {
+            alternatives.iter().filter_map(Value::as_object).map(ways).fold(0, usize::saturating_add)
+        }
+        Value::Object(inner) => ways(inner),
+        _ => 1,
+    };
+    fields.iter().map(of).fold(1, usize::saturating_mul)
+}
+
+/// A field named as an operator would be a misplaced one.
+fn check_names(fields: &Map<String, Value>, path: &str) -> Result<(), String> {
+    for (name, wanted) in fields {
+        if OPERATORS.contains(&name.as_str()) || RESERVED.contains(&name.as_str()) {
+            return Err(format!("'{name}' is reserved and cannot be a field within '{path}'"));
+        }
+        if let Value::Object(inner) = wanted {
+            check_names(inner, path)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_fields(fields: &Map<String, Value>, path: &str) -> Result<(), String> {
@@ -30,6 +84,7 @@ fn check_fields(fields: &Map<String, Value>, path: &str) -> Result<(), String> {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match wanted {
             Value::Array(alternatives) if name == "$or" => check_alternatives(alternatives, &path)?,
+            _ if name == "$or" => return Err(format!("'{path}' must be a list of at least two objects")),
             Value::Object(inner) => check_fields(inner, &path)?,
             Value::Array(choices) if !choices.is_empty() => {
                 choices.iter().try_for_each(|choice| check_choice(choice, &path))?;
@@ -47,6 +102,7 @@ fn check_alternatives(alternatives: &[Value], path: &str) -> Result<(), String> 
     }
     for one in alternatives {
         let fields = one.as_object().ok_or_else(|| format!("'{path}' must be a list of objects"))?;
+        check_names(fields, path)?;
         check_fields(fields, path)?;
     }
     Ok(())
@@ -145,6 +201,9 @@ fn check_but(operand: &Value) -> Result<(), String> {
             if !strings(items) {
                 return Err(wrong());
             }
+            if items.iter().any(|item| item == "") && ["prefix", "suffix"].contains(&name.as_str()) {
+                return Err(format!("an empty {name} fits everything"));
+            }
             items.iter().try_for_each(|item| check_operand(name, item))
         }
         _ => Err(wrong()),
@@ -169,6 +228,9 @@ mod tests {
             (json!({ "a": [["x"]] }), "array within an array"),
             (json!({ "$or": [{ "a": ["x"] }] }), "at least two"),
             (json!({ "$or": [{ "a": ["x"] }, {}] }), "at '$or'"),
+            (json!({ "$or": { "a": ["x"] } }), "at least two"),
+            (json!({ "$or": [{ "a": ["x"] }, { "b": { "prefix": ["x"] } }] }), "'prefix' is reserved"),
+            (one(json!({ "anything-but": { "prefix": "" } })), "'anything-but' at 'a'"),
             (one(json!({})), "exactly one match type"),
             (one(json!({ "prefix": "x", "suffix": "y" })), "exactly one match type"),
             (one(json!({ "prefixx": "x" })), "'prefixx' at 'a'"),
@@ -191,5 +253,14 @@ mod tests {
             let refused = check(&pattern).expect_err(&pattern.to_string());
             assert!(refused.contains(expected), "{pattern}: {refused}");
         }
+    }
+
+    #[test]
+    fn alternatives_multiply_and_have_a_limit() {
+        let two = json!({ "$or": [{ "x": ["x"] }, { "y": ["y"] }] });
+        let fields = |n: u32| Value::Object((0..n).map(|n| (format!("f{n}"), two.clone())).collect());
+        assert_eq!(check(&fields(9)), Ok(()));
+        assert!(check(&fields(10)).unwrap_err().contains("1024 combinations"));
+        assert!(check(&fields(90)).is_err());
     }
 }
