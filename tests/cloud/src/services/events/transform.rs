@@ -27,9 +27,40 @@ pub fn check(target: &Value) -> Result<(), Fault> {
         }
         steps(path).ok_or_else(|| invalid(target, &format!("Invalid JSON path {path}")))?;
     }
+    check_template(target)?;
     match target["Input"].as_str().map(serde_json::from_str::<Value>) {
         Some(Err(e)) => Err(invalid(target, &format!("Input is not JSON: {e}"))),
         _ => Ok(()),
+    }
+}
+
+/// Placeholders that EventBridge fills in itself.
+const OWN: &[&str] = &[
+    "aws.events.event",
+    "aws.events.event.json",
+    "aws.events.event.ingestion-time",
+    "aws.events.rule-name",
+    "aws.events.rule-arn",
+];
+
+/// A misspelt placeholder is refused, as on AWS, and not delivered as it is written.
+fn check_template(target: &Value) -> Result<(), Fault> {
+    let transformer = &target["InputTransformer"];
+    let known = |name: &str| OWN.contains(&name) || !transformer["InputPathsMap"][name].is_null();
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ['_', '-', '.'].contains(&c))
+    };
+    let template = transformer["InputTemplate"].as_str().unwrap_or_default();
+    let names = template.split('<').skip(1).filter_map(|rest| rest.split_once('>').map(|(name, _)| name));
+    match names.filter(is_name).find(|name| !known(name)) {
+        Some(name) => Err(Fault::new(
+            "ValidationException",
+            format!(
+                "InputTemplate for target {} contains invalid placeholder {name}.",
+                target["Id"].as_str().unwrap_or_default()
+            ),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -174,6 +205,16 @@ mod tests {
             assert_eq!(check(&target), Ok(()));
             assert_eq!(input(&target, &event, &Rule { name: "rule", arn: "arn:rule" }), expected, "{target}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_that_nothing_fills_in_is_refused() {
+        for wrong in ["{\"s\": <stat>}", "\"<State>\"", "<aws.events.rule>"] {
+            let refused = check(&template(wrong)).unwrap_err();
+            assert_eq!(refused.shape, "ValidationException", "{wrong}");
+            assert!(refused.message.contains("invalid placeholder"), "{refused}");
+        }
+        assert_eq!(check(&template("\"<state> if 1 < 2 and 3 > 2\"")), Ok(()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::services::tags;
 use crate::time::iso_offset;
 
 /// Runtimes whose functions are programs that speak the Runtime API themselves.
-const RUNTIMES: &[&str] = &["provided.al2023", "provided.al2", "provided"];
+const RUNTIMES: &[&str] = &["provided.al2023", "provided.al2"];
 
 /// Settings that would change how a function runs, and that nothing here honours.
 const NOT_HERE: &[&str] = &[

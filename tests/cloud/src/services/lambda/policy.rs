@@ -31,7 +31,10 @@ pub fn add(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let who = match principal {
         "*" => json!("*"),
         service if service.contains(".amazonaws.com") => json!({ "Service": service }),
-        account => json!({ "AWS": account }),
+        account if account.bytes().all(|b| b.is_ascii_digit()) => {
+            json!({ "AWS": format!("arn:{}:iam::{account}:root", cloud.settings.partition) })
+        }
+        arn => json!({ "AWS": arn }),
     };
     let mut statement = json!({
         "Sid": sid, "Effect": "Allow", "Principal": who, "Action": input["Action"], "Resource": resource,

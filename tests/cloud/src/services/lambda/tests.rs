@@ -406,6 +406,7 @@ fn what_a_function_cannot_have_here_or_on_aws_is_refused() {
     let large = "x".repeat(5_000);
     let table = [
         (json!({ "Runtime": "nodejs22.x" }), "NotModelled"),
+        (json!({ "Runtime": "provided" }), "NotModelled"),
         (json!({ "PackageType": "Image" }), "NotModelled"),
         (json!({ "Code": { "S3Bucket": "bucket", "S3Key": "key" } }), "NotModelled"),
         (json!({ "Publish": true }), "NotModelled"),
@@ -450,6 +451,28 @@ fn a_run_leaves_its_lines_in_the_log_and_in_the_timeline() {
     assert!(lines.contains(&"[ERROR] Error: it broke"), "{lines:?}");
     assert!(lines.last().unwrap().starts_with(&format!("REPORT RequestId: {id}\tDuration: ")), "{lines:?}");
     assert!(bench.noted("f starts") && bench.noted("f fails: Error: it broke"));
+}
+
+#[test]
+fn a_statement_names_its_principal_as_iam_writes_it() {
+    let mut bench = Bench::new();
+    bench.function("f", None, json!({}));
+    let role = "arn:aws:iam::123456789012:role/deployer";
+    let table = [
+        ("123456789012", json!({ "AWS": "arn:aws:iam::123456789012:root" })),
+        (role, json!({ "AWS": role })),
+        ("sns.amazonaws.com", json!({ "Service": "sns.amazonaws.com" })),
+        ("*", json!("*")),
+    ];
+    for (n, (principal, expected)) in table.into_iter().enumerate() {
+        let input = json!({
+            "FunctionName": "f", "StatementId": format!("s{n}"), "Action": "lambda:InvokeFunction",
+            "Principal": principal,
+        });
+        let added = bench.done("lambda", "AddPermission", input)["Statement"].take();
+        let statement: Value = serde_json::from_str(added.as_str().unwrap()).unwrap();
+        assert_eq!(statement["Principal"], expected, "{principal}");
+    }
 }
 
 #[test]
