@@ -24,10 +24,3 @@ def cloud(request):
     with running(getattr(request, "param", 30)) as started:
         request.node.clouds = [started]
         yield started
-
-
-@pytest.fixture(scope="module")
-def shared_cloud():
-    """One cloud for a module whose tests do not touch each other's resources."""
-    with running(20) as started:
-        yield started

@@ -1,4 +1,4 @@
-//! `*` and `?` patterns, as listener rules and EventBridge's wildcards have them.
+//! `*` and `?` patterns, as listener rules and ArnLike conditions have them.
 
 /// Whether the whole text fits.
 pub fn fits(pattern: &str, text: &str) -> bool {
