@@ -1,0 +1,169 @@
+//! CodeDeploy: a deployment group, what was deployed in it, and a new deployment.
+
+use anyhow::Context as _;
+use aws_sdk_codedeploy::types::{
+    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentInfo, DeploymentStatus,
+    RevisionLocation, RevisionLocationType, TimeRange,
+};
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{Aws, Missing, date_time, failed};
+use crate::release::{Deployment, State, described_digest};
+
+/// A deployment group, as far as a release depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Cluster and service that it deploys to; none if it is not for ECS.
+    pub deploys_to: Option<(String, String)>,
+    /// Alarms that stop its deployments.
+    pub alarms: Vec<String>,
+    /// The id of the last deployment that was started in it.
+    pub last_attempted: Option<String>,
+}
+
+/// What CreateDeployment is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order<'a> {
+    pub application: &'a str,
+    pub group: &'a str,
+    /// An AppSpec, as JSON.
+    pub content: String,
+    pub description: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    Deployment(String),
+    /// Another deployment is active in the group: CodeDeploy allows one.
+    Busy,
+}
+
+/// BatchGetDeployments takes so many ids.
+const BATCH: usize = 25;
+
+impl Aws {
+    pub async fn deployment_group(&self, application: &str, group: &str) -> anyhow::Result<Group> {
+        let call = self.codedeploy.get_deployment_group().application_name(application);
+        let what = || format!("reading the deployment group {application}/{group}");
+        let answer = call.deployment_group_name(group).send().await.map_err(failed(what()))?;
+        let info = answer.deployment_group_info().ok_or(Missing("deploymentGroupInfo")).with_context(what)?;
+        let service = info.ecs_services().first();
+        let alarms = info.alarm_configuration().filter(|configuration| configuration.enabled());
+        let alarms = alarms.map(|configuration| configuration.alarms()).unwrap_or_default();
+        Ok(Group {
+            deploys_to: service
+                .and_then(|s| Some((s.cluster_name()?.to_owned(), s.service_name()?.to_owned()))),
+            alarms: alarms.iter().filter_map(|alarm| alarm.name()).map(str::to_owned).collect(),
+            last_attempted: info
+                .last_attempted_deployment()
+                .and_then(|last| last.deployment_id())
+                .map(str::to_owned),
+        })
+    }
+
+    /// Ids of the deployments created in a group since then. May lag behind a creation.
+    pub async fn deployment_ids(
+        &self,
+        application: &str,
+        group: &str,
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<String>> {
+        let range = TimeRange::builder().start(date_time(since)).build();
+        self.list(application, group, |call| call.create_time_range(range.clone())).await
+    }
+
+    /// The deployments that are active in a group now: one, or none.
+    pub async fn active_deployments(&self, application: &str, group: &str) -> anyhow::Result<Vec<Deployment>> {
+        let ids = self.list(application, group, |call| {
+            ACTIVE.iter().fold(call, |call, status| call.include_only_statuses(status.clone()))
+        });
+        self.deployments(&ids.await?).await
+    }
+
+    async fn list(
+        &self,
+        application: &str,
+        group: &str,
+        narrowed: impl Fn(ListDeployments) -> ListDeployments,
+    ) -> anyhow::Result<Vec<String>> {
+        let (mut ids, mut token) = (Vec::new(), None);
+        loop {
+            let call = self.codedeploy.list_deployments().application_name(application);
+            let call = narrowed(call.deployment_group_name(group).set_next_token(token));
+            let answer = call
+                .send()
+                .await
+                .map_err(failed(format!("listing the deployments of {application}/{group}")))?;
+            ids.extend_from_slice(answer.deployments());
+            token = answer.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    pub async fn deployments(&self, ids: &[String]) -> anyhow::Result<Vec<Deployment>> {
+        let batches = ids.chunks(BATCH).map(|chunk| async {
+            let call = self.codedeploy.batch_get_deployments().set_deployment_ids(Some(chunk.to_vec()));
+            let what = || format!("reading the deployments {}", chunk.join(", "));
+            let answer = call.send().await.map_err(failed(what()))?;
+            let read = answer.deployments_info().iter().map(deployment);
+            read.collect::<Result<Vec<_>, _>>().with_context(what)
+        });
+        Ok(try_join_all(batches).await?.concat())
+    }
+
+    /// Starts a deployment that rolls back by itself on failure, alarm and stop.
+    pub async fn create_deployment(&self, order: &Order<'_>) -> anyhow::Result<Created> {
+        let hash: String = Sha256::digest(&order.content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let content = AppSpecContent::builder().content(&order.content).sha256(hash).build();
+        let revision = RevisionLocation::builder()
+            .revision_type(RevisionLocationType::AppSpecContent)
+            .app_spec_content(content)
+            .build();
+        let rollback = AutoRollbackConfiguration::builder()
+            .enabled(true)
+            .events(AutoRollbackEvent::DeploymentFailure)
+            .events(AutoRollbackEvent::DeploymentStopOnAlarm)
+            .events(AutoRollbackEvent::DeploymentStopOnRequest)
+            .build();
+        let call = self.codedeploy.create_deployment().application_name(order.application);
+        let call = call.deployment_group_name(order.group).description(&order.description);
+        let answer = match call.revision(revision).auto_rollback_configuration(rollback).send().await {
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_deployment_limit_exceeded_exception()) => {
+                return Ok(Created::Busy);
+            }
+            other => other
+                .map_err(failed(format!("starting a deployment in {}/{}", order.application, order.group)))?,
+        };
+        Ok(Created::Deployment(answer.deployment_id().ok_or(Missing("deploymentId"))?.to_owned()))
+    }
+}
+
+type ListDeployments = aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
+
+const ACTIVE: [DeploymentStatus; 5] = [
+    DeploymentStatus::Created,
+    DeploymentStatus::Queued,
+    DeploymentStatus::InProgress,
+    DeploymentStatus::Baking,
+    DeploymentStatus::Ready,
+];
+
+fn deployment(info: &DeploymentInfo) -> anyhow::Result<Deployment> {
+    let id = info.deployment_id().ok_or(Missing("deploymentId"))?;
+    let state = match info.status().ok_or(Missing("status"))? {
+        DeploymentStatus::Succeeded => State::Succeeded,
+        status @ (DeploymentStatus::Failed | DeploymentStatus::Stopped) => {
+            let code = info.error_information().and_then(|error| error.code());
+            let code = code.map_or(String::new(), |code| format!(" with {code}"));
+            State::Rejected(format!("{}{code}", status.as_str().to_lowercase()))
+        }
+        // A status that is not known yet is not an end either: it blocks, it is not retried.
+        _ => State::Active,
+    };
+    let digest = info.description().and_then(described_digest);
+    Ok(Deployment { id: id.to_owned(), digest, state })
+}

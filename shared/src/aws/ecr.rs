@@ -1,0 +1,182 @@
+//! ECR: an image as the registry describes it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail};
+use aws_sdk_ecr::types::{FindingSeverity, ImageIdentifier, ScanStatus};
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use jiff::Timestamp;
+
+use super::{Aws, Missing, failed, timestamp};
+use crate::config::Severity;
+use crate::image::{Digest, Platform, Pushed};
+
+/// How an image is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageId {
+    Digest(Digest),
+    Tag(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub digest: Digest,
+    /// In alphabetical order.
+    pub tags: Vec<String>,
+    pub pushed_at: Timestamp,
+}
+
+/// What scanning says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scan {
+    /// Not begun, or not finished.
+    Pending,
+    Done(BTreeMap<Severity, u64>),
+    /// There will be no result; what ECR says.
+    Impossible(String),
+}
+
+/// An image's configuration is a few kilobytes; nothing larger is read.
+const LARGEST_CONFIG: usize = 1 << 20;
+
+impl ImageId {
+    fn sdk(&self) -> ImageIdentifier {
+        match self {
+            Self::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
+            Self::Tag(tag) => ImageIdentifier::builder().image_tag(tag).build(),
+        }
+    }
+}
+
+impl std::fmt::Display for ImageId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Digest(digest) => write!(f, "@{digest}"),
+            Self::Tag(tag) => write!(f, ":{tag}"),
+        }
+    }
+}
+
+impl Aws {
+    /// None if the repository has no such image (any more).
+    pub async fn image(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Image>> {
+        let call = self.ecr.describe_images().repository_name(repository).image_ids(id.sdk());
+        let answer = match call.send().await {
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_image_not_found_exception()) => return Ok(None),
+            other => other.map_err(failed(format!("describing the image {repository}{id}")))?,
+        };
+        let Some(detail) = answer.image_details().first() else { return Ok(None) };
+        let mut tags = detail.image_tags().to_vec();
+        tags.sort();
+        Ok(Some(Image {
+            digest: detail.image_digest().ok_or(Missing("imageDigest"))?.parse()?,
+            tags,
+            pushed_at: detail.image_pushed_at().and_then(timestamp).ok_or(Missing("imagePushedAt"))?,
+        }))
+    }
+
+    /// What was pushed, by its manifest; none if it is gone.
+    pub async fn manifest(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Pushed>> {
+        let call = self.ecr.batch_get_image().repository_name(repository).image_ids(id.sdk());
+        let what = || format!("reading the manifest of {repository}{id}");
+        let answer = call.send().await.map_err(failed(what()))?;
+        let Some(text) = answer.images().first().and_then(|image| image.image_manifest()) else {
+            return Ok(None);
+        };
+        Pushed::from_manifest(text).map(Some).with_context(what)
+    }
+
+    /// What scanning found in all of `digests`, which are one image for several platforms.
+    pub async fn scan(&self, repository: &str, digests: &[&str]) -> anyhow::Result<Scan> {
+        let mut all = BTreeMap::new();
+        for digest in digests {
+            match self.scan_one(repository, digest).await? {
+                Scan::Done(counts) => {
+                    counts.into_iter().for_each(|(severity, n)| *all.entry(severity).or_default() += n);
+                }
+                other => return Ok(other),
+            }
+        }
+        Ok(Scan::Done(all))
+    }
+
+    async fn scan_one(&self, repository: &str, digest: &str) -> anyhow::Result<Scan> {
+        let id = ImageIdentifier::builder().image_digest(digest).build();
+        let call = self.ecr.describe_image_scan_findings().repository_name(repository).image_id(id);
+        let answer = match call.max_results(1).send().await {
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_scan_not_found_exception()) => {
+                return Ok(Scan::Pending);
+            }
+            other => other.map_err(failed(format!("reading the scan of {repository}@{digest}")))?,
+        };
+        let status = answer.image_scan_status();
+        match status.and_then(|status| status.status()) {
+            Some(ScanStatus::Complete | ScanStatus::Active) => {}
+            Some(ScanStatus::InProgress | ScanStatus::Pending) | None => return Ok(Scan::Pending),
+            Some(other) => {
+                let description = status.and_then(|status| status.description()).unwrap_or_default();
+                return Ok(Scan::Impossible(format!("{other} {description}").trim().to_owned()));
+            }
+        }
+        let counts = answer.image_scan_findings().and_then(|findings| findings.finding_severity_counts());
+        let counts = counts.into_iter().flatten();
+        Ok(Scan::Done(counts.filter_map(|(s, n)| Some((severity(s)?, u64::try_from(*n).ok()?))).collect()))
+    }
+
+    /// The platform that the configuration of an image names. Two round trips: ECR gives a
+    /// link, and what is behind it is fetched.
+    pub async fn platform(&self, repository: &str, config: &str) -> anyhow::Result<Platform> {
+        let call = self.ecr.get_download_url_for_layer().repository_name(repository).layer_digest(config);
+        let what = || format!("reading the configuration {config} of an image in {repository}");
+        let answer = call.send().await.map_err(failed(what()))?;
+        let url = answer.download_url().ok_or(Missing("downloadUrl"))?;
+        let body = self.fetch(url).await.with_context(what)?;
+        serde_json::from_slice(&body).with_context(what)
+    }
+
+    /// GET of a signed link, through the clients' own connection pool.
+    async fn fetch(&self, url: &str) -> anyhow::Result<Vec<u8>> {
+        let path = url.splitn(4, '/').nth(3).context("the link has no path")?;
+        let host = url.strip_suffix(path).unwrap_or(url).trim_end_matches('/').to_owned();
+        let path = format!("/{path}");
+        let operation = Operation::builder()
+            .service_name("ecr")
+            .operation_name("DownloadLayer")
+            .http_client(self.http.clone())
+            .endpoint_url(&host)
+            .no_auth()
+            .no_retry()
+            .serializer(move |(): ()| {
+                let mut request = HttpRequest::new(SdkBody::empty());
+                request.set_uri(path.clone())?;
+                Ok(request)
+            })
+            .deserializer::<_, std::io::Error>(|answer: &HttpResponse| {
+                Ok((answer.status().as_u16(), answer.body().bytes().unwrap_or_default().to_vec()))
+            })
+            .build();
+        // The link is a secret of its own: errors name the host alone.
+        let answer = operation.invoke(()).await.map_err(|e| anyhow::anyhow!("{e} at {host}"))?;
+        match answer {
+            (200, body) if body.len() <= LARGEST_CONFIG => Ok(body),
+            (200, body) => bail!("{} bytes are no image configuration", body.len()),
+            (status, _) => bail!("{host} answered {status}"),
+        }
+    }
+}
+
+/// By its text: the SDK's enumeration lacks some that ECR gives.
+fn severity(name: &FindingSeverity) -> Option<Severity> {
+    Some(match name.as_str() {
+        "CRITICAL" => Severity::Critical,
+        "HIGH" => Severity::High,
+        "MEDIUM" => Severity::Medium,
+        "LOW" => Severity::Low,
+        "INFORMATIONAL" => Severity::Informational,
+        "UNTRIAGED" => Severity::Untriaged,
+        "UNDEFINED" => Severity::Undefined,
+        _ => return None,
+    })
+}

@@ -1,0 +1,318 @@
+//! ECS: services, task definition revisions, and the record of service deployments.
+//!
+//! Answers are read from their JSON: what is sent back must not have lost anything on the way.
+
+use anyhow::Context as _;
+use aws_sdk_ecs::error::ProvideErrorMetadata as _;
+use aws_sdk_ecs::types::{ServiceDeploymentStatus, ServiceField, TaskDefinitionField};
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use super::raw::Raw;
+use super::{Aws, Missing, date_time, failed};
+use crate::image::ImageRef;
+use crate::members::Members;
+use crate::release::{Deployment, Hold, State};
+use crate::revision::{Rendered, Revision};
+
+/// A service as DescribeServices tells it.
+#[derive(Debug, Clone)]
+pub struct EcsService {
+    pub active: bool,
+    pub controller: Controller,
+    /// ARN of the revision that serves: that of the PRIMARY task set or deployment.
+    pub revision: String,
+    /// When what serves was started.
+    pub serving_since: Option<Timestamp>,
+    /// Container and port that the load balancer sends to.
+    pub load_balanced: Option<(String, u16)>,
+    pub hold: Option<Hold>,
+    /// Alarms of its own deployment configuration.
+    pub alarms: Vec<String>,
+    pub placement: Placement,
+    deployment_configuration: Members,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controller {
+    CodeDeploy,
+    Ecs,
+    External,
+}
+
+/// Where a service's tasks run, in ECS's own JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    pub platform_version: Option<String>,
+    pub network: Option<Value>,
+    pub capacity_providers: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Services {
+    services: Vec<ServiceView>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceView {
+    status: String,
+    task_definition: Option<String>,
+    deployment_controller: Option<ControllerView>,
+    deployment_configuration: Option<Members>,
+    #[serde(default)]
+    load_balancers: Vec<LoadBalancer>,
+    #[serde(default)]
+    task_sets: Vec<Serving>,
+    #[serde(default)]
+    deployments: Vec<Serving>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    platform_version: Option<String>,
+    network_configuration: Option<Value>,
+    capacity_provider_strategy: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ControllerView {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoadBalancer {
+    container_name: Option<String>,
+    container_port: Option<u16>,
+}
+
+/// A task set, or a deployment of the ECS controller.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Serving {
+    status: String,
+    task_definition: String,
+    created_at: Option<f64>,
+    #[serde(default)]
+    load_balancers: Vec<LoadBalancer>,
+    platform_version: Option<String>,
+    network_configuration: Option<Value>,
+    capacity_provider_strategy: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AlarmsView {
+    #[serde(default)]
+    alarm_names: Vec<String>,
+    #[serde(default)]
+    enable: bool,
+}
+
+/// DescribeServiceRevisions takes so many ARNs.
+const REVISIONS: usize = 20;
+
+impl Aws {
+    /// None if the cluster has no such service.
+    pub async fn service(&self, cluster: &str, service: &str) -> anyhow::Result<Option<EcsService>> {
+        let raw = Raw::default();
+        let call = self.ecs.describe_services().cluster(cluster).services(service);
+        let call = call.include(ServiceField::Tags).customize().interceptor(raw.clone());
+        let what = || format!("describing the service {cluster}/{service}");
+        match call.send().await {
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_cluster_not_found_exception()) => return Ok(None),
+            other => other.map_err(failed(what()))?,
+        };
+        let answer: Services = serde_json::from_slice(&raw.answer()).with_context(what)?;
+        answer.services.into_iter().next().map(EcsService::narrowed).transpose().with_context(what)
+    }
+
+    /// A revision by its ARN, or the newest one of a family; none if there is none.
+    pub async fn revision(&self, name: &str) -> anyhow::Result<Option<Revision>> {
+        let raw = Raw::default();
+        let call = self.ecs.describe_task_definition().task_definition(name);
+        let call = call.include(TaskDefinitionField::Tags).customize().interceptor(raw.clone());
+        let what = || format!("describing the task definition {name}");
+        match call.send().await {
+            // ECS has no exception of its own for this.
+            Err(e) if e.message().is_some_and(|text| text.contains("Unable to describe task definition")) => {
+                return Ok(None);
+            }
+            other => other.map_err(failed(what()))?,
+        };
+        Revision::from_answer(&raw.answer()).map(Some).with_context(what)
+    }
+
+    pub async fn register(&self, rendered: &Rendered) -> anyhow::Result<String> {
+        let raw = Raw::sending(rendered.body.clone());
+        let call = self.ecs.register_task_definition().family(&rendered.family);
+        // The SDK wants the list; what is sent is the body above.
+        let call = call.set_container_definitions(Some(Vec::new())).customize().interceptor(raw);
+        let what = || format!("registering a revision of {}", rendered.family);
+        let answer = call.send().await.map_err(failed(what()))?;
+        let arn = answer.task_definition().and_then(|definition| definition.task_definition_arn());
+        Ok(arn.ok_or(Missing("taskDefinitionArn")).with_context(what)?.to_owned())
+    }
+
+    /// Rolls a service of the ECS controller to a revision, with its own deployment
+    /// configuration, the circuit breaker and its rollback on. The number of tasks is not
+    /// touched: scaling may have moved it.
+    pub async fn roll(&self, cluster: &str, service: &str, from: &EcsService, to: &str) -> anyhow::Result<()> {
+        let mut configuration = from.deployment_configuration.clone();
+        let breaker = json!({ "enable": true, "rollback": true });
+        configuration.set("deploymentCircuitBreaker", to_raw_value(&breaker)?);
+        let body = json!({ "cluster": cluster, "service": service, "taskDefinition": to });
+        let mut members: Members = serde_json::from_value(body)?;
+        members.set("deploymentConfiguration", to_raw_value(&configuration)?);
+        let raw = Raw::sending(serde_json::to_string(&members)?);
+        let call = self.ecs.update_service().cluster(cluster).service(service).customize().interceptor(raw);
+        call.send().await.map_err(failed(format!("updating the service {cluster}/{service}")))?;
+        Ok(())
+    }
+
+    /// What was deployed to `container` of a service of the ECS controller since then. ECS
+    /// keeps 90 days.
+    pub async fn service_deployments(
+        &self,
+        cluster: &str,
+        service: &str,
+        container: &str,
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<Deployment>> {
+        let listed = self.list_service_deployments(cluster, service, since).await?;
+        let revisions: Vec<_> = listed.iter().map(|(_, _, revision)| revision.clone()).collect();
+        let batches = revisions.chunks(REVISIONS).map(|chunk| self.deployed_images(chunk, container));
+        let images = try_join_all(batches).await?.concat();
+        let digest = |revision: &String| {
+            let image = images.iter().find(|(arn, _)| arn == revision).map(|(_, image)| image);
+            image.and_then(|image| image.digest.clone())
+        };
+        let deployments = listed.into_iter();
+        Ok(deployments
+            .map(|(id, state, revision)| Deployment { id, digest: digest(&revision), state })
+            .collect())
+    }
+
+    /// ARN, state and target revision of each.
+    async fn list_service_deployments(
+        &self,
+        cluster: &str,
+        service: &str,
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<(String, State, String)>> {
+        use aws_sdk_ecs::types::CreatedAt;
+        let (mut listed, mut token) = (Vec::new(), None);
+        loop {
+            let range = CreatedAt::builder().after(date_time(since)).build();
+            let call = self.ecs.list_service_deployments().cluster(cluster).service(service).created_at(range);
+            let answer = call.set_next_token(token).max_results(100).send().await;
+            let answer =
+                answer.map_err(failed(format!("listing the deployments of {cluster}/{service}")))?;
+            for brief in answer.service_deployments() {
+                let arn = brief.service_deployment_arn().ok_or(Missing("serviceDeploymentArn"))?;
+                let state = state(brief.status().ok_or(Missing("status"))?);
+                let target = brief.target_service_revision_arn().unwrap_or_default();
+                listed.push((arn.to_owned(), state, target.to_owned()));
+            }
+            token = answer.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+    }
+
+    /// The image of a container in each of these service revisions.
+    async fn deployed_images(
+        &self,
+        arns: &[String],
+        container: &str,
+    ) -> anyhow::Result<Vec<(String, ImageRef)>> {
+        let call = self.ecs.describe_service_revisions().set_service_revision_arns(Some(arns.to_vec()));
+        let answer = call.send().await.map_err(failed("describing service revisions".to_owned()))?;
+        let image = |revision: &aws_sdk_ecs::types::ServiceRevision| {
+            let images = revision.container_images().iter();
+            let image = images.filter(|image| image.container_name() == Some(container)).find_map(|i| i.image())?;
+            Some((revision.service_revision_arn()?.to_owned(), ImageRef::parse(image)))
+        };
+        Ok(answer.service_revisions().iter().filter_map(image).collect())
+    }
+}
+
+fn state(status: &ServiceDeploymentStatus) -> State {
+    match status {
+        ServiceDeploymentStatus::Successful => State::Succeeded,
+        ServiceDeploymentStatus::Stopped
+        | ServiceDeploymentStatus::RollbackSuccessful
+        | ServiceDeploymentStatus::RollbackFailed => State::Rejected(status.as_str().to_lowercase()),
+        // A status that is not known yet is not an end either: it blocks, it is not retried.
+        _ => State::Active,
+    }
+}
+
+impl EcsService {
+    fn narrowed(view: ServiceView) -> anyhow::Result<Self> {
+        let controller = match view.deployment_controller.as_ref().map_or("ECS", |c| c.kind.as_str()) {
+            "CODE_DEPLOY" => Controller::CodeDeploy,
+            "ECS" => Controller::Ecs,
+            _ => Controller::External,
+        };
+        let served_by = match controller {
+            Controller::Ecs => &view.deployments,
+            Controller::CodeDeploy | Controller::External => &view.task_sets,
+        };
+        let primary = served_by.iter().find(|set| set.status == "PRIMARY");
+        let configuration = view.deployment_configuration.unwrap_or_default();
+        let alarms = configuration.get("alarms").map(RawValue::get).map(serde_json::from_str::<AlarmsView>);
+        let alarms = alarms.transpose()?.filter(|alarms| alarms.enable).unwrap_or_default();
+        let balancers = primary.map(|set| &set.load_balancers).filter(|list| !list.is_empty());
+        let balancer = balancers.unwrap_or(&view.load_balancers).first();
+        let hold = view.tags.iter().find(|tag| tag.key == "sluice:hold");
+        let revision = primary.map(|set| set.task_definition.clone()).or(view.task_definition);
+        Ok(Self {
+            active: view.status == "ACTIVE",
+            controller,
+            revision: revision.ok_or(Missing("taskDefinition"))?,
+            serving_since: primary
+                .and_then(|set| set.created_at)
+                .and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()),
+            load_balanced: balancer.and_then(|b| Some((b.container_name.clone()?, b.container_port?))),
+            hold: hold.map(|tag| Hold::parse(&tag.value)),
+            alarms: alarms.alarm_names,
+            placement: Placement {
+                platform_version: primary.and_then(|s| s.platform_version.clone()).or(view.platform_version),
+                network: primary.and_then(|s| s.network_configuration.clone()).or(view.network_configuration),
+                capacity_providers: primary
+                    .and_then(|s| s.capacity_provider_strategy.clone())
+                    .or(view.capacity_provider_strategy),
+            }
+            .without_empty(),
+            deployment_configuration: configuration,
+        })
+    }
+}
+
+impl Placement {
+    /// ECS answers with empty text and empty lists where there is nothing.
+    fn without_empty(self) -> Self {
+        let filled = |value: &Value| match value {
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            other => !other.is_null(),
+        };
+        Self {
+            platform_version: self.platform_version.filter(|version| !version.is_empty()),
+            network: self.network.filter(filled),
+            capacity_providers: self.capacity_providers.filter(filled),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! AWS, as far as Sluice uses it: domain types in and out, the SDK's stay in here.
+//!
+//! Each adapter narrows what AWS answers once, and names what is missing.
+
+mod clock;
+mod cloudwatch;
+mod codedeploy;
+mod ecr;
+mod ecs;
+mod raw;
+
+use std::error::Error;
+use std::fmt;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+pub use clock::Clock;
+pub use cloudwatch::{Alarm, AlarmState};
+pub use codedeploy::{Created, Group, Order};
+pub use ecr::{Image, ImageId, Scan};
+pub use ecs::{Controller, EcsService, Placement};
+
+/// The clients, made once at start; all share one HTTP client.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    codedeploy: aws_sdk_codedeploy::Client,
+    ecr: aws_sdk_ecr::Client,
+    ecs: aws_sdk_ecs::Client,
+    http: SharedHttpClient,
+    clock: Clock,
+}
+
+/// ECS lets an account register one task definition a second once its burst is used, so
+/// releasing a few dozen services at once takes patience rather than more errors.
+const ATTEMPTS: u32 = 8;
+
+impl Aws {
+    /// `config` names region, credentials and endpoint; `http` is what all calls go through.
+    pub fn new(config: &SdkConfig, http: SharedHttpClient) -> Self {
+        let clock = Clock::default();
+        let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let config = config.to_builder().http_client(http.clone()).retry_config(retry).build();
+        macro_rules! client {
+            ($sdk:ident) => {
+                $sdk::Client::from_conf(
+                    $sdk::config::Builder::from(&config).interceptor(clock.clone()).build(),
+                )
+            };
+        }
+        Self {
+            cloudwatch: client!(aws_sdk_cloudwatch),
+            codedeploy: client!(aws_sdk_codedeploy),
+            ecr: client!(aws_sdk_ecr),
+            ecs: client!(aws_sdk_ecs),
+            http,
+            clock,
+        }
+    }
+
+    /// The time by AWS's clock, as its last answer gave it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// What AWS left out of an answer, by the name that the API gives it.
+#[derive(Debug)]
+struct Missing(&'static str);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer lacks '{}'", self.0)
+    }
+}
+
+impl Error for Missing {}
+
+/// An SDK error with the sentence that AWS gave, which the SDK's own text leaves to its sources.
+fn failed<E: Error + Send + Sync + 'static>(what: String) -> impl FnOnce(E) -> anyhow::Error {
+    move |error| anyhow::Error::new(error).context(what)
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+fn date_time(time: Timestamp) -> DateTime {
+    DateTime::from_millis(time.as_millisecond())
+}

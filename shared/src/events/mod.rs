@@ -1,0 +1,3 @@
+//! The events that wake Sluice, each read as narrowly as it is used.
+
+pub mod ecr;
