@@ -8,7 +8,7 @@ pub mod events;
 pub mod freeze;
 pub mod image;
 mod log;
-mod members;
+pub mod members;
 pub mod release;
 pub mod revision;
 pub mod start;

@@ -5,13 +5,14 @@
 //! whether anyone here knows it or not.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::image::{Digest, ImageRef};
+use crate::image::{Digest, ImageRef, Platform};
 use crate::members::Members;
 
 /// What DescribeTaskDefinition adds and RegisterTaskDefinition does not take.
@@ -270,7 +271,20 @@ fn from_epoch_seconds(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
+impl fmt::Display for RuntimePlatform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os_family, self.cpu_architecture)
+    }
+}
+
 impl RuntimePlatform {
+    /// Whether an image for `platform` can run here.
+    pub fn runs(&self, platform: &Platform) -> bool {
+        let os = if self.os_family.starts_with("WINDOWS") { "windows" } else { "linux" };
+        let architecture = if self.cpu_architecture == "ARM64" { "arm64" } else { "amd64" };
+        platform.os == os && platform.architecture == architecture
+    }
+
     /// Fargate runs on Linux and X86_64 where nothing is said; elsewhere the instances decide.
     fn of(view: Option<PlatformView>, compatibilities: &[String]) -> Option<Self> {
         let fargate = compatibilities.iter().any(|kind| kind == "FARGATE");

@@ -77,6 +77,15 @@ impl Aws {
         }))
     }
 
+    /// What task definitions call a repository: `<registry host>/<name>`.
+    pub async fn repository_uri(&self, repository: &str) -> anyhow::Result<String> {
+        let call = self.ecr.describe_repositories().repository_names(repository);
+        let what = || format!("describing the repository {repository}");
+        let answer = call.send().await.map_err(failed(what()))?;
+        let uri = answer.repositories().first().and_then(|repository| repository.repository_uri());
+        Ok(uri.ok_or(Missing("repositoryUri")).with_context(what)?.to_owned())
+    }
+
     /// What was pushed, by its manifest; none if it is gone.
     pub async fn manifest(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Pushed>> {
         let call = self.ecr.batch_get_image().repository_name(repository).image_ids(id.sdk());

@@ -33,7 +33,8 @@ pub struct EcsService {
     /// Alarms of its own deployment configuration.
     pub alarms: Vec<String>,
     pub placement: Placement,
-    deployment_configuration: Members,
+    /// In ECS's own JSON, to be sent back as it is.
+    pub deployment_configuration: Members,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

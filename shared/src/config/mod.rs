@@ -174,3 +174,17 @@ impl Checks {
         all.into_iter().filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
     }
 }
+
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Critical => "CRITICAL",
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+            Self::Informational => "INFORMATIONAL",
+            Self::Untriaged => "UNTRIAGED",
+            Self::Undefined => "UNDEFINED",
+        })
+    }
+}

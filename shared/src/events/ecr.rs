@@ -3,6 +3,7 @@
 //! An event is a hint: what it says of an image is only used to leave early or to know
 //! what to ask ECR for. Samples: `tests/events/ecr-*.json`, `inspector2-scan-complete.json`.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ pub struct ImageEvent {
     /// Empty where the image has none, or the event does not name one.
     pub tags: Vec<String>,
     pub artifact_media_type: Option<String>,
+    pub time: Option<Timestamp>,
     pub cause: Cause,
 }
 
@@ -72,13 +74,14 @@ impl EcrEvent {
         let text = |name| event.get(name).and_then(Value::as_str).ok_or(NotEcr::NoEnvelope(name));
         let (source, kind) = (text("source")?, text("detail-type")?);
         let detail = event.get("detail").ok_or(NotEcr::NoEnvelope("detail"))?;
+        let time = text("time").ok().and_then(|text| text.parse().ok());
         let unreadable = |e: serde_json::Error| NotEcr::Detail(kind.to_owned(), e.to_string());
         match (source, kind) {
             ("aws.ecr", "ECR Image Action") => {
-                Ok(pushed(Action::deserialize(detail).map_err(unreadable)?))
+                Ok(pushed(Action::deserialize(detail).map_err(unreadable)?, time))
             }
             ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => {
-                Ok(scanned(Scan::deserialize(detail).map_err(unreadable)?))
+                Ok(scanned(Scan::deserialize(detail).map_err(unreadable)?, time))
             }
             ("aws.ecr", _) | ("aws.inspector2", _) => Ok(Self::Other(kind.to_owned())),
             _ => Err(NotEcr::Foreign { source_name: source.to_owned(), detail_type: kind.to_owned() }),
@@ -86,7 +89,7 @@ impl EcrEvent {
     }
 }
 
-fn pushed(action: Action) -> EcrEvent {
+fn pushed(action: Action, time: Option<Timestamp>) -> EcrEvent {
     if (action.action_type.as_str(), action.result.as_str()) != ("PUSH", "SUCCESS") {
         return EcrEvent::Other(format!("{} of an image: {}", action.action_type, action.result));
     }
@@ -95,6 +98,7 @@ fn pushed(action: Action) -> EcrEvent {
         digest: action.image_digest,
         tags: action.image_tag.into_iter().filter(|tag| !tag.is_empty()).collect(),
         artifact_media_type: action.artifact_media_type,
+        time,
         cause: Cause::Push,
     })
 }
@@ -102,7 +106,7 @@ fn pushed(action: Action) -> EcrEvent {
 /// Basic scanning says COMPLETE or FAILED, Inspector INITIAL_SCAN_COMPLETE and others: all
 /// of them are a reason to look, since ECR says what was found. Inspector names the
 /// repository by its ARN.
-fn scanned(scan: Scan) -> EcrEvent {
+fn scanned(scan: Scan, time: Option<Timestamp>) -> EcrEvent {
     let name = scan.repository_name;
     let repository = name.split_once(":repository/").map_or(name.as_str(), |(_, name)| name).to_owned();
     if scan.scan_status.is_empty() {
@@ -113,6 +117,7 @@ fn scanned(scan: Scan) -> EcrEvent {
         digest: scan.image_digest,
         tags: scan.image_tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
         artifact_media_type: None,
+        time,
         cause: Cause::Scanned,
     })
 }

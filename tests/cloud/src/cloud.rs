@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::http::{Request, Response};
 use crate::ids::Ids;
 use crate::services::{self, Timer};
-use crate::time::Ms;
+use crate::time::{self, Ms};
 use crate::timeline::{Entry, Kind};
 use crate::wire;
 
@@ -60,6 +60,9 @@ impl Default for Settings {
 
 /// A pending answer: a long poll, or a function that has not returned yet.
 pub type Ticket = u64;
+
+/// Where the layers of images are downloaded from: S3's part, by a link that ECR gives.
+pub(crate) const BLOBS: &str = "/_cloud/blobs/";
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -129,7 +132,20 @@ impl Cloud {
     /// Answers one AWS request, as it would come over HTTP.
     pub fn handle(&mut self, request: &Request, now: Ms) -> Answer {
         self.advance(now);
-        wire::handle(self, request)
+        let answer = match request.path().strip_prefix(BLOBS) {
+            Some(digest) => Answer::Ready(services::ecr::download(self, digest)),
+            None => wire::handle(self, request),
+        };
+        match answer {
+            Answer::Ready(response) => Answer::Ready(self.dated(response)),
+            pending @ Answer::Pending(_) => pending,
+        }
+    }
+
+    /// Every answer of AWS carries the time by its own clock.
+    fn dated(&self, mut response: Response) -> Response {
+        response.headers.push(("date".to_owned(), time::http_date(self.now)));
+        response
     }
 
     /// Calls an operation with an input as its model writes it, without a wire. Times are
@@ -252,7 +268,8 @@ impl Cloud {
     /// Answers a call that a service put off with [`Reply::Later`].
     pub(crate) fn complete(&mut self, ticket: Ticket, result: Result<Value, Fault>) {
         if let Some(envelope) = self.waiting.remove(&ticket) {
-            let response = envelope.answer(self, result);
+            let answer = envelope.answer(self, result);
+            let response = self.dated(answer);
             self.answered.insert(ticket, response);
             self.effect(Effect::Answered);
         }

@@ -45,6 +45,11 @@ pub fn iso_offset(at: Ms) -> String {
     formatted(at, "%Y-%m-%dT%H:%M:%S.%3f+0000")
 }
 
+/// `Thu, 01 Jan 2026 00:00:00 GMT`
+pub fn http_date(at: Ms) -> String {
+    formatted(at, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
 /// Reads an ISO 8601 timestamp with a zone.
 pub fn parse_iso(text: &str) -> Option<Ms> {
     let at: jiff::Timestamp = text.parse().ok()?;

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Host;
+use crate::cloud::BLOBS;
 use crate::http::{Request, Response};
-use crate::services::{ecr, ecs, lambda};
+use crate::services::{ecs, lambda};
 use crate::{Answer, Ticket};
 
 /// Largest request taken, in bytes: a deployment package in base64, and some.
@@ -52,8 +53,8 @@ async fn answer(
         body: body.to_vec(),
     };
     let response = match request.path().strip_prefix("/_cloud/") {
-        Some(path) => look(&host, path, &request),
-        None => aws(&host, &request).await,
+        Some(path) if !request.path().starts_with(BLOBS) => look(&host, path, &request),
+        _ => aws(&host, &request).await,
     };
     Ok(whole(response))
 }
@@ -85,7 +86,6 @@ fn look(host: &Rc<Host>, path: &str, request: &Request) -> Response {
         ["timeline"] => text(200, cloud.timeline().iter().map(|entry| format!("{entry}\n")).collect()),
         ["state"] => reply(&cloud.dump()),
         ["clock"] => reply(&json!({ "now": host.clock.now(), "speed": host.clock.speed() })),
-        ["blobs", digest] => bytes(ecr::blob(&cloud, digest)),
         ["packages", sha] => bytes(lambda::package(&cloud, &sha.replace('-', "+").replace('_', "/"))),
         ["tasks", task, "v4", container, rest @ ..] => {
             match ecs::task_metadata(&cloud, task, container, rest) {
@@ -112,7 +112,7 @@ fn bytes(content: Option<&[u8]>) -> Response {
             headers: vec![("content-type".into(), "application/octet-stream".into())],
             body: content.to_vec(),
         },
-        None => text(404, "no such blob".into()),
+        None => text(404, "no such package".into()),
     }
 }
 

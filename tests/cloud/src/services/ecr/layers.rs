@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::cloud::Cloud;
+use crate::cloud::{BLOBS, Cloud};
 use crate::fault::Fault;
 
 use super::{Layer, Repository, Upload, invalid, repository, repository_mut, sha256};
@@ -162,7 +162,7 @@ pub(super) fn download_url(cloud: &Cloud, input: &Value) -> Result<Value, Fault>
         ));
     }
     Ok(json!({
-        "downloadUrl": format!("{}/_cloud/blobs/{digest}", cloud.settings.endpoint),
+        "downloadUrl": format!("{}{BLOBS}{digest}", cloud.settings.endpoint),
         "layerDigest": digest,
     }))
 }

@@ -34,7 +34,7 @@ use crate::time::Ms;
 
 use manifest::Manifest;
 
-pub use pull::blob;
+pub use pull::download;
 pub(crate) use pull::{is_ours, resolve};
 
 #[derive(Debug, Clone, Default, Serialize)]

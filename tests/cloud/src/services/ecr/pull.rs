@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::cloud::Cloud;
+use crate::http::Response;
 use crate::image::{ImageConfig, ResolvedImage};
 
 use super::manifest::{Descriptor, Platform};
@@ -108,6 +109,13 @@ fn config(repository: &Repository, image: &Image) -> Option<ImageConfig> {
 }
 
 /// A layer or config blob by digest, for the server's download path.
-pub fn blob<'a>(cloud: &'a Cloud, digest: &str) -> Option<&'a [u8]> {
+/// What is behind the link that GetDownloadUrlForLayer gives.
+pub fn download(cloud: &Cloud, digest: &str) -> Response {
+    let content = blob(cloud, digest);
+    let headers = vec![("content-type".to_owned(), "application/octet-stream".to_owned())];
+    Response { status: if content.is_some() { 200 } else { 404 }, headers, body: content.unwrap_or_default().to_vec() }
+}
+
+fn blob<'a>(cloud: &'a Cloud, digest: &str) -> Option<&'a [u8]> {
     cloud.state.ecr.repositories.values().find_map(|r| r.layers.get(digest)).map(|layer| &*layer.bytes)
 }

@@ -1,0 +1,86 @@
+//! The effects: a revision for the image, and its deployment. Each is safe to repeat.
+
+use anyhow::Context as _;
+use futures_util::future::try_join_all;
+use shared::appspec::appspec;
+use shared::aws::{Aws, Created, Order};
+use shared::config::Engine;
+use shared::release::{State, description};
+use shared::revision::{Rendered, short_arn};
+
+use crate::decide::{Decision, Nothing, Refuse, Running, Start, Wait};
+use crate::target::{Outcome, Target};
+
+/// The ARN of a revision that is `rendered`: the newest of its family if it is that already.
+///
+/// Of two that were registered at the same moment for the same release, both callers take
+/// the older: rolling a service twice to one revision is one deployment.
+pub async fn revision(aws: &Aws, running: &Running, rendered: &Rendered) -> anyhow::Result<String> {
+    if let Some(newest) = running.newest.iter().find(|newest| newest.is_already(rendered)) {
+        return Ok(newest.arn.clone());
+    }
+    let arn = aws.register(rendered).await?;
+    let (family, number) = short_arn(&arn).rsplit_once(':').context("the new revision has no number")?;
+    let seen = running.newest.as_ref().unwrap_or(&running.current).number().unwrap_or_default();
+    let between = seen + 1..number.parse()?;
+    let others = try_join_all(between.map(|n| {
+        let name = format!("{family}:{n}");
+        async move { aws.revision(&name).await }
+    }));
+    let twin = others.await?.into_iter().flatten().find(|other| other.is_already(rendered));
+    Ok(twin.map_or(arn, |twin| twin.arn))
+}
+
+impl Target<'_> {
+    pub(crate) async fn deploy(&self, start: Start, running: &Running, revision: &str) -> anyhow::Result<Outcome> {
+        match &self.service.engine {
+            Engine::CodeDeploy { application, group } => {
+                self.by_codedeploy(start, running, revision, application, group).await
+            }
+            Engine::Ecs => {
+                let (cluster, service) = (&self.service.cluster, &self.service.service);
+                self.aws.roll(cluster, service, &running.ecs, revision).await?;
+                let started = Some(short_arn(revision).to_owned());
+                Ok(Outcome { decision: Decision::Start(start), started })
+            }
+        }
+    }
+
+    async fn by_codedeploy(
+        &self,
+        start: Start,
+        running: &Running,
+        revision: &str,
+        application: &str,
+        group: &str,
+    ) -> anyhow::Result<Outcome> {
+        let Some((container, port)) = &running.ecs.load_balanced else {
+            return Ok(Decision::from(Refuse::NoLoadBalancer).into());
+        };
+        let events = self.service.checks.lifecycle_events();
+        let hooks: Vec<_> = events.into_iter().zip(self.hook.into_iter().cycle()).collect();
+        let order = Order {
+            application,
+            group,
+            content: appspec(revision, container, *port, &running.ecs.placement, &hooks),
+            description: description(&start.release.digest, &start.to_string()),
+        };
+        match self.aws.create_deployment(&order).await? {
+            Created::Deployment(id) => Ok(Outcome { decision: Decision::Start(start), started: Some(id) }),
+            Created::Busy => self.busy(&start, application, group).await,
+        }
+    }
+
+    /// CodeDeploy is the lock: somebody else was first, perhaps with the same image.
+    async fn busy(&self, start: &Start, application: &str, group: &str) -> anyhow::Result<Outcome> {
+        let active = self.aws.active_deployments(application, group).await?;
+        let active: Vec<_> = active.into_iter().filter(|d| d.state == State::Active).collect();
+        let ours = active.iter().find(|d| d.digest.as_ref() == Some(&start.release.digest));
+        let decision: Decision = match (ours, active.first()) {
+            (Some(ours), _) => Nothing::AlreadyInProgress { deployment: ours.id.clone() }.into(),
+            (None, Some(other)) => Wait::ActiveDeployment { id: other.id.clone() }.into(),
+            (None, None) => anyhow::bail!("{application}/{group} refused a second deployment and lists none"),
+        };
+        Ok(Outcome::from(decision))
+    }
+}
