@@ -360,3 +360,7 @@ fn way_back(facts: &Facts<'_>, running: &Running) -> Result<Option<String>, Refu
         Some(_) => Err(Refuse::NoWayBack(why.clone())),
     }
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
