@@ -3,8 +3,19 @@
 //! It is read once, at the start of a function. [`Releases`] is what the rest of Sluice
 //! sees: everything in it is parsed, and lookups stay constant with a thousand services.
 
+mod checks;
+mod cursor;
+mod faults;
+mod read;
+mod tree;
+mod values;
+
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 use std::time::Duration;
+
+pub use faults::{Fault, Faults, Position};
 
 use crate::freeze::Freeze;
 use crate::image::TagPattern;
@@ -123,6 +134,43 @@ pub struct Notify {
 }
 
 impl Releases {
+    /// Reads a file; fails with everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let fail = |what: String| Faults::new(&path.to_string_lossy(), vec![Fault::of_the_file(what)]);
+        let bytes = std::fs::read(path).map_err(|e| fail(format!("can't be read: {e}")))?;
+        let text =
+            str::from_utf8(&bytes).map_err(|e| fail(format!("is not UTF-8: {e}; save it as UTF-8")))?;
+        Self::parse(text, &file)
+    }
+
+    /// Reads the text of `file`, which is how faults call it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Faults> {
+        let empty = || Fault::of_the_file("is empty; write services: and an entry per service under it");
+        let fail = |faults| Faults::new(file, faults);
+        let root =
+            tree::parse(text).and_then(|root| root.ok_or_else(empty)).map_err(|fault| fail(vec![fault]))?;
+        let context = cursor::Context::default();
+        let root = cursor::Value::root(&root, &context);
+        let services = if root.is_null() {
+            root.fault("is empty; write services: and an entry per service under it");
+            None
+        } else {
+            read::document(root)
+        };
+        let mut faults = context.into_faults();
+        match services {
+            Some(services) if faults.is_empty() => Ok(Self::new(services)),
+            Some(_) => Err(fail(faults)),
+            None => {
+                if faults.is_empty() {
+                    faults.push(Fault::of_the_file("has a fault that has no words yet; please report it"));
+                }
+                Err(fail(faults))
+            }
+        }
+    }
+
     pub fn new(services: Vec<Service>) -> Self {
         let mut by_repository: HashMap<String, Vec<_>> = HashMap::new();
         for (s, service) in services.iter().enumerate() {
@@ -144,6 +192,37 @@ impl Releases {
             let service = self.services.get(*s)?;
             Some((service, service.images.get(*i)?))
         })
+    }
+}
+
+impl Severity {
+    /// The worst first.
+    pub const ALL: [Self; 7] = [
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Informational,
+        Self::Untriaged,
+        Self::Undefined,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::High => "HIGH",
+            Self::Medium => "MEDIUM",
+            Self::Low => "LOW",
+            Self::Informational => "INFORMATIONAL",
+            Self::Untriaged => "UNTRIAGED",
+            Self::Undefined => "UNDEFINED",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
