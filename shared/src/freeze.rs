@@ -184,3 +184,131 @@ fn time_of_day(text: &str) -> Result<Time, String> {
     let time = number(hour).zip(number(minute)).and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok());
     time.ok_or_else(|| format!("'{text}' is not a time of day; write it from 00:00 to 23:59"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// Asserts that the freeze is on from the first moment to just before the second, which is its end.
+    fn lasts(freeze: &str, from: &str, to: &str) {
+        let (freeze, from, to) = (Freeze::parse(freeze).unwrap(), at(from), at(to));
+        let moment = 1.nanosecond();
+        let text = &freeze.text;
+        assert_eq!(freeze.until(from), Some(to), "{text} at its start");
+        assert_eq!(freeze.until(to - moment), Some(to), "{text} just before its end");
+        assert_eq!(freeze.until(from - moment), None, "{text} just before its start");
+        assert_eq!(freeze.until(to), None, "{text} at its end");
+    }
+
+    #[test]
+    fn a_weekly_freeze_wraps_the_week_and_may_be_short_or_almost_all_of_it() {
+        lasts("fri 16:00 - mon 08:00 Europe/Dublin", "2026-01-16T16:00Z", "2026-01-19T08:00Z");
+        lasts("fri 16:00 - mon 08:00 Europe/Dublin", "2026-07-17T15:00Z", "2026-07-20T07:00Z");
+        lasts("Tue 09:30 - TUE 10:00 UTC", "2026-01-13T09:30Z", "2026-01-13T10:00Z");
+        lasts("tue 10:00 - tue 09:30 UTC", "2026-01-13T10:00Z", "2026-01-20T09:30Z");
+        lasts("sat - sun UTC", "2026-01-17T00:00Z", "2026-01-19T00:00Z");
+        lasts("sun - sun America/New_York", "2026-01-18T05:00Z", "2026-01-19T05:00Z");
+    }
+
+    #[test]
+    fn dates_include_the_last_day_unless_it_has_a_time() {
+        lasts("2026-12-20 - 2027-01-04 Europe/Dublin", "2026-12-20T00:00Z", "2027-01-05T00:00Z");
+        lasts("2026-12-20 16:00 - 2026-12-24 08:00 Europe/Dublin", "2026-12-20T16:00Z", "2026-12-24T08:00Z");
+        lasts("2026-07-04 - 2026-07-04 America/New_York", "2026-07-04T04:00Z", "2026-07-05T04:00Z");
+        lasts("2026-07-04 12:00 - 2026-07-05 America/New_York", "2026-07-04T16:00Z", "2026-07-06T04:00Z");
+    }
+
+    #[test]
+    fn a_freeze_over_a_change_of_clocks_follows_the_clock_on_the_wall() {
+        // Dublin: 01:00 to 02:00 on 29 March 2026, 02:00 to 01:00 on 25 October.
+        lasts("fri 16:00 - mon 08:00 Europe/Dublin", "2026-03-27T16:00Z", "2026-03-30T07:00Z");
+        lasts("fri 16:00 - mon 08:00 Europe/Dublin", "2026-10-23T15:00Z", "2026-10-26T08:00Z");
+        // New York: 02:00 to 03:00 on 8 March 2026, 02:00 to 01:00 on 1 November.
+        lasts("sat 20:00 - sun 20:00 America/New_York", "2026-03-08T01:00Z", "2026-03-09T00:00Z");
+        lasts("sat 20:00 - sun 20:00 America/New_York", "2026-11-01T00:00Z", "2026-11-02T01:00Z");
+    }
+
+    #[test]
+    fn a_time_that_the_clock_skips_is_the_moment_of_the_change() {
+        lasts("sun 01:30 - sun 05:00 Europe/Dublin", "2026-03-29T01:00Z", "2026-03-29T04:00Z");
+        lasts("sun 01:00 - sun 05:00 Europe/Dublin", "2026-03-29T01:00Z", "2026-03-29T04:00Z");
+        lasts("sat 12:00 - sun 02:59 America/New_York", "2026-03-07T17:00Z", "2026-03-08T07:00Z");
+        lasts("2026-03-08 02:00 - 2026-03-09 America/New_York", "2026-03-08T07:00Z", "2026-03-10T04:00Z");
+    }
+
+    #[test]
+    fn a_time_that_the_clock_shows_twice_starts_at_the_first_and_ends_at_the_second() {
+        lasts("sun 01:30 - sun 05:00 Europe/Dublin", "2026-10-25T00:30Z", "2026-10-25T05:00Z");
+        lasts("sat 12:00 - sun 01:30 Europe/Dublin", "2026-10-24T11:00Z", "2026-10-25T01:30Z");
+        lasts("2026-10-31 - 2026-11-01 01:00 America/New_York", "2026-10-31T04:00Z", "2026-11-01T06:00Z");
+    }
+
+    #[test]
+    fn each_half_hour_that_the_wall_shows_as_frozen_is_frozen() {
+        for zone in ["Europe/Dublin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"] {
+            let freeze = Freeze::parse(&format!("sun 01:30 - mon 02:30 {zone}")).unwrap();
+            let zone = TimeZone::get(zone).unwrap();
+            for n in 0..(2 * 24 * 366) {
+                let now = at("2026-01-01T00:00Z") + (n * 30).minutes();
+                let wall = zone.to_datetime(now);
+                let frozen = match wall.weekday() {
+                    Weekday::Sunday => (wall.hour(), wall.minute()) >= (1, 30),
+                    Weekday::Monday => (wall.hour(), wall.minute()) < (2, 30),
+                    _ => false,
+                };
+                let until = freeze.until(now);
+                assert!(until.is_some() || !frozen, "{wall} {zone:?}");
+                assert!(until.is_none_or(|until| until > now), "{wall} {zone:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_fault_says_what_is_wrong_and_the_way_out() {
+        for (text, what) in [
+            ("", "does not have two moments"),
+            ("fri 16:00 Europe/Dublin", "does not have two moments"),
+            ("fri - sat - sun UTC", "does not have two moments"),
+            ("fri 16:00 - mon 08:00", "does not end with a time zone"),
+            ("fri 16:00 - UTC", "does not end with a time zone"),
+            ("fri 16:00 - mon 08:00 Dublin", "unknown time zone 'Dublin'; write its IANA name"),
+            ("friday 16:00 - mon 08:00 UTC", "unknown day 'friday'; the days are mon, tue"),
+            ("fri 16 - mon 08:00 UTC", "'16' is not a time of day; write it from 00:00 to 23:59"),
+            ("fri 16:00 - mon 24:00 UTC", "'24:00' is not a time of day"),
+            ("fri 16:60 - mon 08:00 UTC", "'16:60' is not a time of day"),
+            ("fri +1:00 - mon 08:00 UTC", "'+1:00' is not a time of day"),
+            ("fri 16:00 x - mon 08:00 UTC", "'fri 16:00 x' is not a day and a time"),
+            (" - mon 08:00 UTC", "'' is not a day and a time"),
+            ("fri 16:00 - 2026-12-20 UTC", "has a day of the week on one side and a date on the other"),
+            ("2026-02-30 - 2026-03-01 UTC", "'2026-02-30' is not a date; write it like 2026-12-20"),
+            ("20261220 - 20261224 UTC", "'20261220' is not a date"),
+            ("2026-12-20T16:00 - 2026-12-24 UTC", "'2026-12-20T16:00' is not a date"),
+            ("9999-12-31 - 9999-12-31 UTC", "ends too late"),
+            ("fri 16:00 - fri 16:00 UTC", "starts and ends at the same time, which would be always"),
+            ("mon - sun UTC", "starts and ends at the same time, which would be always"),
+            (
+                "2026-12-20 16:00 - 2026-12-20 16:00 UTC",
+                "starts and ends at the same time, which would be never",
+            ),
+            ("2026-12-24 - 2026-12-20 UTC", "ends before it starts; swap the two"),
+        ] {
+            let fault = Freeze::parse(text).unwrap_err();
+            assert!(fault.contains(what), "{text}: {fault}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_calendar_are_no_reason_to_panic() {
+        for text in ["fri 16:00 - mon 08:00 Europe/Dublin", "9999-12-30 - 9999-12-30 23:00 America/New_York"]
+        {
+            let freeze = Freeze::parse(text).unwrap();
+            for now in [Timestamp::MIN, Timestamp::MAX] {
+                let _ = freeze.until(now);
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod checks;
 mod cursor;
 mod faults;
 mod read;
+pub mod schema;
 mod tree;
 mod values;
 
@@ -229,13 +230,21 @@ impl fmt::Display for Severity {
 impl Checks {
     /// CodeDeploy's lifecycle events that have checks, in the order in which they come.
     pub fn lifecycle_events(&self) -> Vec<&'static str> {
-        let all = [
+        let all = self.by_lifecycle_event().into_iter();
+        all.filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
+    }
+
+    /// All lifecycle events that may have checks, in the order in which they come.
+    pub fn by_lifecycle_event(&self) -> [(&'static str, &[Check]); 5] {
+        [
             ("BeforeInstall", &self.before_install),
             ("AfterInstall", &self.after_install),
             ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
             ("BeforeAllowTraffic", &self.before_allow_traffic),
             ("AfterAllowTraffic", &self.after_allow_traffic),
-        ];
-        all.into_iter().filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
+        ]
     }
 }
+
+#[cfg(test)]
+mod tests;

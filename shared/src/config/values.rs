@@ -37,7 +37,8 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     }
     let uri: Uri = text.parse().map_err(|e| format!("is not a URL ({e}); {LIKE}"))?;
     let authority = uri.authority().ok_or_else(|| format!("has no host; {LIKE}"))?;
-    let port_is_right = authority.port().is_none_or(|port| port.as_u16() > 0) && !rest.ends_with(':');
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    let port_is_right = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
     if authority.host().is_empty() || !port_is_right || authority.as_str() != rest {
         return Err(format!("has no valid host and port; {LIKE}"));
     }
