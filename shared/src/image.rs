@@ -212,7 +212,9 @@ fn is_file_system(media_type: &str) -> bool {
 pub fn is_companion_tag(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-") else { return false };
     let (hex, suffix) = rest.split_at(rest.len().min(64));
-    hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && (suffix.is_empty() || suffix.starts_with('.'))
+    hex.len() == 64
+        && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
 /// Whether the artifact media type of an event or of ECR's description is that of an image.
@@ -253,7 +255,10 @@ mod tests {
         let port = ImageRef::parse("localhost:5000/api");
         assert_eq!((port.registry.as_deref(), port.tag), (Some("localhost:5000"), None));
         let hub = ImageRef::parse("nginx:1.27");
-        assert_eq!((hub.registry, hub.repository.as_str(), hub.tag.as_deref()), (None, "nginx", Some("1.27")));
+        assert_eq!(
+            (hub.registry, hub.repository.as_str(), hub.tag.as_deref()),
+            (None, "nginx", Some("1.27"))
+        );
         assert!(!ImageRef::parse("nginx").is_of("nginx"), "Docker Hub's, not ECR's");
     }
 

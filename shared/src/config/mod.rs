@@ -3,8 +3,20 @@
 //! It is read once, at the start of a function. [`Releases`] is what the rest of Sluice
 //! sees: everything in it is parsed, and lookups stay constant with a thousand services.
 
+mod checks;
+mod cursor;
+mod faults;
+mod read;
+pub mod schema;
+mod tree;
+mod values;
+
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 use std::time::Duration;
+
+pub use faults::{Fault, Faults, Position};
 
 use crate::freeze::Freeze;
 use crate::image::TagPattern;
@@ -122,19 +134,42 @@ pub struct Notify {
     pub alarms: Option<String>,
 }
 
-/// TEMP
-#[derive(Debug)]
-pub struct Faults;
-impl std::fmt::Display for Faults {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("temp")
-    }
-}
-
 impl Releases {
-    /// TEMP
-    pub fn load(_: &std::path::Path) -> Result<Self, Faults> {
-        Err(Faults)
+    /// Reads a file; fails with everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let fail = |what: String| Faults::new(&path.to_string_lossy(), vec![Fault::of_the_file(what)]);
+        let bytes = std::fs::read(path).map_err(|e| fail(format!("can't be read: {e}")))?;
+        let text =
+            str::from_utf8(&bytes).map_err(|e| fail(format!("is not UTF-8: {e}; save it as UTF-8")))?;
+        Self::parse(text, &file)
+    }
+
+    /// Reads the text of `file`, which is how faults call it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Faults> {
+        let empty = || Fault::of_the_file("is empty; write services: and an entry per service under it");
+        let fail = |faults| Faults::new(file, faults);
+        let root =
+            tree::parse(text).and_then(|root| root.ok_or_else(empty)).map_err(|fault| fail(vec![fault]))?;
+        let context = cursor::Context::default();
+        let root = cursor::Value::root(&root, &context);
+        let services = if root.is_null() {
+            root.fault("is empty; write services: and an entry per service under it");
+            None
+        } else {
+            read::document(root)
+        };
+        let mut faults = context.into_faults();
+        match services {
+            Some(services) if faults.is_empty() => Ok(Self::new(services)),
+            Some(_) => Err(fail(faults)),
+            None => {
+                if faults.is_empty() {
+                    faults.push(Fault::of_the_file("has a fault that has no words yet; please report it"));
+                }
+                Err(fail(faults))
+            }
+        }
     }
 
     pub fn new(services: Vec<Service>) -> Self {
@@ -161,23 +196,20 @@ impl Releases {
     }
 }
 
-impl Checks {
-    /// CodeDeploy's lifecycle events that have checks, in the order in which they come.
-    pub fn lifecycle_events(&self) -> Vec<&'static str> {
-        let all = [
-            ("BeforeInstall", &self.before_install),
-            ("AfterInstall", &self.after_install),
-            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
-            ("BeforeAllowTraffic", &self.before_allow_traffic),
-            ("AfterAllowTraffic", &self.after_allow_traffic),
-        ];
-        all.into_iter().filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
-    }
-}
+impl Severity {
+    /// The worst first.
+    pub const ALL: [Self; 7] = [
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Informational,
+        Self::Untriaged,
+        Self::Undefined,
+    ];
 
-impl std::fmt::Display for Severity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Critical => "CRITICAL",
             Self::High => "HIGH",
             Self::Medium => "MEDIUM",
@@ -185,6 +217,34 @@ impl std::fmt::Display for Severity {
             Self::Informational => "INFORMATIONAL",
             Self::Untriaged => "UNTRIAGED",
             Self::Undefined => "UNDEFINED",
-        })
+        }
     }
 }
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Checks {
+    /// CodeDeploy's lifecycle events that have checks, in the order in which they come.
+    pub fn lifecycle_events(&self) -> Vec<&'static str> {
+        let all = self.by_lifecycle_event().into_iter();
+        all.filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
+    }
+
+    /// All lifecycle events that may have checks, in the order in which they come.
+    pub fn by_lifecycle_event(&self) -> [(&'static str, &[Check]); 5] {
+        [
+            ("BeforeInstall", &self.before_install),
+            ("AfterInstall", &self.after_install),
+            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
+            ("BeforeAllowTraffic", &self.before_allow_traffic),
+            ("AfterAllowTraffic", &self.after_allow_traffic),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,404 @@
+//! A cursor over the tree: it reads what should be at a place, and notes a fault where
+//! something else is, so that reading goes on and finds the next one.
+//!
+//! Whatever gives `None` here has noted a fault before.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::faults::{Fault, Position};
+use super::tree::{Data, Node};
+use crate::image::TagPattern;
+
+/// A longer one is a slip, and sums with it could leave the calendar.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What all cursors of a file share.
+#[derive(Default)]
+pub(super) struct Context {
+    faults: RefCell<Vec<Fault>>,
+    /// Services tend to share their pattern, and compiling one is what costs most here.
+    patterns: RefCell<HashMap<String, Result<TagPattern, String>>>,
+}
+
+impl Context {
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults.into_inner()
+    }
+}
+
+/// Where a value stands in the document, linked upwards: only faults spell it out.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(Self::Root, key) => f.write_str(key),
+            Self::Key(parent, key) => write!(f, "{parent}.{key}"),
+            Self::Item(parent, i) => write!(f, "{parent}[{i}]"),
+        }
+    }
+}
+
+/// A value of the file, to be read as what it should be.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    node: &'a Node,
+    /// The value's key, or the value itself in a list.
+    named_at: Position,
+    path: Path<'a>,
+    context: &'a Context,
+}
+
+impl<'a> Value<'a> {
+    pub fn root(node: &'a Node, context: &'a Context) -> Self {
+        Self { node, named_at: node.position, path: Path::Root, context }
+    }
+
+    pub fn is_null(&self) -> bool {
+        matches!(self.node.data, Data::Null)
+    }
+
+    /// Where the value's key is; in a list, the value.
+    pub fn line(&self) -> usize {
+        self.named_at.line
+    }
+
+    /// Notes what is wrong with this value.
+    pub fn fault(&self, what: impl fmt::Display) {
+        // The parser places what is not written at the next thing that is.
+        let position = if self.is_null() { self.named_at } else { self.node.position };
+        self.note(position, &self.path, what);
+    }
+
+    fn note(&self, position: Position, path: &Path<'_>, what: impl fmt::Display) {
+        self.context.faults.borrow_mut().push(Fault::at(position, path, what));
+    }
+
+    /// Notes that this should have been something else.
+    fn expected(&self, expected: &str) {
+        match &self.node.data {
+            Data::Null => self.fault(format_args!("is empty; write {expected}")),
+            Data::Refused(why) => self.fault(why),
+            Data::Bool(_) => self.fault(format_args!("is true or false; write {expected}")),
+            Data::Number { .. } => self.fault(format_args!("is a number; write {expected}")),
+            Data::Text(_) => self.fault(format_args!("is text; write {expected}")),
+            Data::List(_) => self.fault(format_args!("is a list; write {expected}")),
+            Data::Map(_) => self.fault(format_args!("is a mapping; write {expected}")),
+        }
+    }
+
+    /// Text, perhaps empty.
+    pub fn text(&self) -> Option<&'a str> {
+        match &self.node.data {
+            Data::Text(text) => return Some(text),
+            Data::Number { written, .. } => {
+                self.fault(format_args!("is a number; put it in quotes if it is meant as text: '{written}'"));
+            }
+            Data::Bool(_) => self.fault("is true or false; put it in quotes if it is meant as text"),
+            Data::Null | Data::List(_) | Data::Map(_) | Data::Refused(_) => self.expected("text"),
+        }
+        None
+    }
+
+    /// Text that is not empty.
+    pub fn name(&self) -> Option<&'a str> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            self.fault("is empty; write a name");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text that `parse` takes. Its error is the fault.
+    pub fn parsed<T>(&self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        parse(self.name()?).map_err(|what| self.fault(what)).ok()
+    }
+
+    pub fn pattern(&self) -> Option<TagPattern> {
+        let text = self.name()?;
+        let mut patterns = self.context.patterns.borrow_mut();
+        let known = patterns.entry(text.to_owned()).or_insert_with(|| TagPattern::new(text));
+        let pattern = known.clone();
+        drop(patterns);
+        pattern.map_err(|e| self.fault(format_args!("is not a regular expression: {e}"))).ok()
+    }
+
+    /// A whole number within bounds.
+    pub fn number(&self, least: u16, most: u16) -> Option<u16> {
+        let Data::Number { value, .. } = &self.node.data else {
+            self.expected(&format!("a number from {least} to {most}"));
+            return None;
+        };
+        let number = value.as_ref().and_then(|n| n.as_u64()).and_then(|n| u16::try_from(n).ok());
+        let number = number.filter(|n| (least..=most).contains(n));
+        if number.is_none() {
+            self.fault(format_args!("is not a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// A time span, perhaps zero.
+    pub fn duration(&self) -> Option<Duration> {
+        const LIKE: &str = "a duration like 30m, 1h 30m or 90s";
+        if let Data::Number { written, .. } = &self.node.data {
+            self.fault(format_args!("has no unit; write {written}s, {written}m or {written}h"));
+            return None;
+        }
+        if matches!(self.node.data, Data::Null) {
+            self.expected(LIKE);
+            return None;
+        }
+        self.parsed(|text| {
+            let parsed = text.parse::<SignedDuration>();
+            let signed = parsed.map_err(|_| format!("'{text}' is not {LIKE}"))?;
+            let span = Duration::try_from(signed).map_err(|_| format!("is negative; write {LIKE}"))?;
+            if span <= LONGEST {
+                Ok(span)
+            } else {
+                Err("is longer than a week; write 168h or less".to_owned())
+            }
+        })
+    }
+
+    pub fn duration_above_zero(&self) -> Option<Duration> {
+        let duration = self.duration()?;
+        if duration.is_zero() {
+            self.fault("is zero; write a duration like 30m, 1h 30m or 90s");
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// The items of a list, each as `read` takes it.
+    pub fn list<T>(&self, mut read: impl FnMut(Value<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let Data::List(nodes) = &self.node.data else {
+            self.expected("a list, as in [a, b]");
+            return None;
+        };
+        // All of them before the first `None` counts: each may have faults of its own.
+        let read: Vec<_> = nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| {
+                let path = Path::Item(&self.path, i);
+                read(Value { node, named_at: node.position, path, context: self.context })
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// A list with something in it.
+    pub fn filled_list<T>(&self, read: impl FnMut(Value<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let items = self.list(read)?;
+        if items.is_empty() {
+            self.fault("is an empty list; write at least one");
+            return None;
+        }
+        Some(items)
+    }
+
+    /// A mapping whose keys are names that the file gives.
+    pub fn mapping(&self) -> Option<Fields<'a>> {
+        let Data::Map(pairs) = &self.node.data else {
+            self.expected("a mapping, as in { key: value }");
+            return None;
+        };
+        let mut first_lines: HashMap<&str, usize> = HashMap::with_capacity(pairs.len());
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key, node) in pairs {
+            let named_at = key.position;
+            let Some(key) = self.key(key) else { continue };
+            let path = Path::Key(&self.path, key);
+            if let Some(line) = first_lines.get(key) {
+                self.note(
+                    named_at,
+                    &path,
+                    format_args!("stands on line {line} already; keep one of the two"),
+                );
+                continue;
+            }
+            first_lines.insert(key, named_at.line);
+            entries.push(Entry { key, named_at, node });
+        }
+        Some(Fields { of: *self, entries, misspelt: Vec::new() })
+    }
+
+    fn key(&self, key: &'a Node) -> Option<&'a str> {
+        let what = match &key.data {
+            Data::Text(text) if text == "<<" => {
+                "merge keys ('<<') are not taken; write the keys out".to_owned()
+            }
+            Data::Text(text) if text.trim().is_empty() => "a key is empty; write a name".to_owned(),
+            Data::Text(text) => return Some(text),
+            Data::Number { written, .. } => {
+                format!("the key {written} is a number; put it in quotes: '{written}'")
+            }
+            Data::Bool(truth) => format!("the key {truth} is not text; put it in quotes: '{truth}'"),
+            Data::Refused(why) => format!("a key {why}"),
+            Data::Null | Data::List(_) | Data::Map(_) => "a key is not text; write a name".to_owned(),
+        };
+        self.note(key.position, &self.path, what);
+        None
+    }
+
+    /// A mapping that has no other keys than those `known`.
+    pub fn fields(&self, known: &[&'static str]) -> Option<Fields<'a>> {
+        let mut fields = self.mapping()?;
+        for Entry { key, named_at, .. } in fields.entries.iter().filter(|e| !known.contains(&e.key)) {
+            let way_out = match nearest(key, known) {
+                Some(meant) => {
+                    fields.misspelt.push(meant);
+                    format!("did you mean '{meant}'?")
+                }
+                None if known.is_empty() => "no key is taken here, write {}".to_owned(),
+                None => format!("the keys here are {}", known.join(", ")),
+            };
+            self.note(*named_at, &self.path, format_args!("unknown key '{key}'; {way_out}"));
+        }
+        Some(fields)
+    }
+
+    /// The value as JSON.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        Some(match &self.node.data {
+            Data::Null => serde_json::Value::Null,
+            Data::Bool(truth) => serde_json::Value::Bool(*truth),
+            Data::Number { value: Some(number), .. } => serde_json::Value::Number(number.clone()),
+            Data::Number { value: None, written } => {
+                self.fault(format_args!("is {written}, which JSON does not have; write another value"));
+                return None;
+            }
+            Data::Text(text) => serde_json::Value::String(text.clone()),
+            Data::List(_) => serde_json::Value::Array(self.list(|item| item.json())?),
+            Data::Map(_) => serde_json::Value::Object(self.json_object()?),
+            Data::Refused(why) => {
+                self.fault(why);
+                return None;
+            }
+        })
+    }
+
+    /// A mapping as a JSON object.
+    pub fn json_object(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let members = self.mapping()?;
+        let members = members.each(|key, value| Some((key.to_owned(), value.json()?)))?;
+        Some(members.into_iter().collect())
+    }
+}
+
+struct Entry<'a> {
+    key: &'a str,
+    named_at: Position,
+    node: &'a Node,
+}
+
+/// A mapping, opened.
+pub(super) struct Fields<'a> {
+    of: Value<'a>,
+    entries: Vec<Entry<'a>>,
+    /// Keys that are there, but for a slip that has been noted.
+    misspelt: Vec<&'static str>,
+}
+
+impl Fields<'_> {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether a key was a slip for one that then is not there.
+    pub fn has_misspelt(&self) -> bool {
+        !self.misspelt.is_empty()
+    }
+
+    pub fn optional<'b>(&'b self, key: &str) -> Option<Value<'b>> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| self.value(entry))
+    }
+
+    pub fn required<'b>(&'b self, key: &'b str) -> Option<Value<'b>> {
+        self.required_as(key, "is missing")
+    }
+
+    /// `missing` says what is wrong without it.
+    pub fn required_as<'b>(&'b self, key: &'b str, missing: &str) -> Option<Value<'b>> {
+        let value = self.optional(key);
+        if value.is_none() && !self.misspelt.contains(&key) {
+            self.of.note(self.of.named_at, &Path::Key(&self.of.path, key), missing);
+        }
+        value
+    }
+
+    /// Absent is `default`; wrong is `None`.
+    pub fn or<T>(&self, key: &str, default: T, read: impl FnOnce(Value<'_>) -> Option<T>) -> Option<T> {
+        self.optional(key).map_or(Some(default), read)
+    }
+
+    /// Every entry, as `read` takes its key and value.
+    pub fn each<T>(&self, mut read: impl FnMut(&str, Value<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let read: Vec<_> = self.entries.iter().map(|entry| read(entry.key, self.value(entry))).collect();
+        read.into_iter().collect()
+    }
+
+    fn value<'b>(&'b self, entry: &Entry<'b>) -> Value<'b> {
+        let path = Path::Key(&self.of.path, entry.key);
+        Value { node: entry.node, named_at: entry.named_at, path, context: self.of.context }
+    }
+}
+
+/// What may stand once only; remembers where it stood first.
+pub(super) struct Once<K>(HashMap<K, usize>);
+
+impl<K: Eq + Hash> Once<K> {
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// `again` says what is wrong, given the line on which it stood first.
+    pub fn check(&mut self, key: K, value: Value<'_>, again: impl FnOnce(usize) -> String) {
+        if let Some(line) = self.0.get(&key) {
+            value.fault(again(*line));
+            return;
+        }
+        self.0.insert(key, value.line());
+    }
+}
+
+/// Which of `known` was probably meant: a third of the letters may be wrong.
+pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let slips = |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
+    let near = known.iter().map(|name| (slips(name), *name)).min_by_key(|(slips, _)| *slips)?;
+    (near.0 <= (near.1.len() / 3).max(1)).then_some(near.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_if_it_is_near() {
+        let known = ["cluster", "base-url", "before-install", "tags"];
+        for (written, meant) in [
+            ("clustr", Some("cluster")),
+            ("base_url", Some("base-url")),
+            ("BeforeInstall", Some("before-install")),
+            ("tag", Some("tags")),
+            ("url", None),
+            ("something", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, &known), meant, "{written}");
+        }
+    }
+}

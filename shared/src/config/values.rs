@@ -1,0 +1,138 @@
+//! Texts of `releases.yaml` that have a form of their own.
+
+use http::Uri;
+use http::header::{HeaderName, HeaderValue};
+
+/// A repository's name, without registry or tag.
+pub(super) fn repository(text: &str) -> Result<String, String> {
+    if text.contains(".dkr.") || text.contains(".dkr-ecr.") {
+        return Err("holds a registry; write the repository's name alone, as in team/api".to_owned());
+    }
+    if text.contains([':', '@']) {
+        return Err("holds a tag or a digest; write the repository's name alone, as in team/api".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A Slack channel, with its `#`.
+pub(super) fn channel(text: &str) -> Result<String, String> {
+    match text.strip_prefix('#') {
+        Some(name) if !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '#') => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("'{text}' is not a Slack channel; write it with its #, as in '#deploys'")),
+    }
+}
+
+/// Scheme, host and perhaps a port. The text itself stays out of the error: it may hold a password.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    const LIKE: &str = "write it like https://api.internal:8443";
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = rest.ok_or_else(|| format!("does not start with http:// or https://; {LIKE}"))?;
+    if rest.contains('@') {
+        return Err(format!("holds credentials; {LIKE} and send them as a header, from a secret"));
+    }
+    if rest.contains(['/', '?', '#']) {
+        return Err(format!("goes on after host and port; {LIKE} and put the path into get"));
+    }
+    let uri: Uri = text.parse().map_err(|e| format!("is not a URL ({e}); {LIKE}"))?;
+    let authority = uri.authority().ok_or_else(|| format!("has no host; {LIKE}"))?;
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    let port_is_right = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    if authority.host().is_empty() || !port_is_right || authority.as_str() != rest {
+        return Err(format!("has no valid host and port; {LIKE}"));
+    }
+    Ok(text.to_owned())
+}
+
+/// What follows the base URL in a request.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err(format!("'{text}' does not start with '/'; write the path alone, as in /health"));
+    }
+    if text.contains('#') {
+        return Err("holds a '#', which never reaches a server; leave it out or write %23".to_owned());
+    }
+    text.parse::<Uri>().map_err(|e| format!("'{text}' is not a path ({e}); write it like /health"))?;
+    Ok(text.to_owned())
+}
+
+pub(super) fn header_name(text: &str) -> Result<(), String> {
+    let name = HeaderName::from_bytes(text.as_bytes());
+    name.map(drop).map_err(|_| "is not the name of a header; write it like x-request-id".to_owned())
+}
+
+/// A header's value or the reference to a secret; never part of the error.
+pub(super) fn header_value(text: &str) -> Result<String, String> {
+    HeaderValue::from_str(text).map_err(|_| "holds what a header cannot; leave control characters out")?;
+    if let Some(reference) = text.strip_prefix("secret:") {
+        let (name, field) = reference.split_once('#').unwrap_or((reference, "-"));
+        if name.is_empty() || field.is_empty() {
+            return Err(
+                "is not a reference to a secret; write it like secret:name or secret:name#field".to_owned()
+            );
+        }
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_a_scheme_a_host_and_perhaps_a_port() {
+        for right in ["http://api", "https://api.internal:8443", "https://10.0.0.1", "http://[::1]:80"] {
+            assert_eq!(base_url(right), Ok(right.to_owned()));
+        }
+        for (wrong, what) in [
+            ("api.internal", "does not start with http"),
+            ("ftp://api", "does not start with http"),
+            ("https://me:hunter2@api", "holds credentials"),
+            ("https://api/", "goes on after"),
+            ("https://api?x", "goes on after"),
+            ("https://api#x", "goes on after"),
+            ("https://", ""),
+            ("https://:80", ""),
+            ("https://api:", ""),
+            ("https://api:99999", ""),
+            ("https://a b", ""),
+        ] {
+            let fault = base_url(wrong).unwrap_err();
+            assert!(fault.starts_with(what) && !fault.contains("hunter2"), "{wrong}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_path_starts_with_a_slash_and_holds_what_a_request_may() {
+        assert!(path("/").is_ok() && path("/a%20b?c=d").is_ok());
+        for wrong in ["health", "https://api/health", "/a b", "/a#b", "/\u{1}"] {
+            assert!(path(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn headers_are_what_can_be_sent() {
+        assert!(
+            header_name("x-token").is_ok() && header_name("x token").is_err() && header_name("").is_err()
+        );
+        for right in ["", "plain", "secret:api/token", "secret:api/token#field"] {
+            assert!(header_value(right).is_ok(), "{right}");
+        }
+        for wrong in ["a\nb", "secret:", "secret:#field", "secret:name#"] {
+            assert!(header_value(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn channels_and_repositories_are_names() {
+        assert!(channel("#deploys").is_ok());
+        for wrong in ["deploys", "#", "#a b", "##a"] {
+            assert!(channel(wrong).is_err(), "{wrong}");
+        }
+        assert!(repository("team/api").is_ok());
+        for wrong in ["1.dkr.ecr.eu-west-1.amazonaws.com/api", "api:v1", "api@sha256:0"] {
+            assert!(repository(wrong).is_err(), "{wrong}");
+        }
+    }
+}
