@@ -9,7 +9,13 @@ use crate::aws::Placement;
 pub type Hooks<'a> = &'a [(&'a str, &'a str)];
 
 /// JSON text, as `revision.appSpecContent.content` takes it.
-pub fn appspec(revision: &str, container: &str, port: u16, placement: &Placement, hooks: Hooks<'_>) -> String {
+pub fn appspec(
+    revision: &str,
+    container: &str,
+    port: u16,
+    placement: &Placement,
+    hooks: Hooks<'_>,
+) -> String {
     let mut properties = json!({
         "TaskDefinition": revision,
         "LoadBalancerInfo": { "ContainerName": container, "ContainerPort": port },
@@ -59,7 +65,9 @@ mod tests {
     fn the_services_own_placement_goes_along() {
         let placement = Placement {
             platform_version: Some("1.4.0".into()),
-            network: Some(json!({ "awsvpcConfiguration": { "subnets": ["s-1"], "assignPublicIp": "DISABLED" } })),
+            network: Some(
+                json!({ "awsvpcConfiguration": { "subnets": ["s-1"], "assignPublicIp": "DISABLED" } }),
+            ),
             capacity_providers: Some(json!([{ "capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0 }])),
         };
         let hooks = [("BeforeInstall", "hook"), ("AfterAllowTraffic", "hook")];

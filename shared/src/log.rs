@@ -143,7 +143,10 @@ mod tests {
         let cases = [
             ("https://b.s3/x?X-Amz-Signature=abc123&y=1", "https://b.s3/x?X-Amz-Signature=[redacted]&y=1"),
             ("token xoxb-12-ab was refused", "token xoxb-[redacted] was refused"),
-            ("POST https://hooks.slack.com/services/T0/B0/xyz failed", "POST https://hooks.slack.com/services/[redacted] failed"),
+            (
+                "POST https://hooks.slack.com/services/T0/B0/xyz failed",
+                "POST https://hooks.slack.com/services/[redacted] failed",
+            ),
             (r#"{"Authorization": "Bearer abc.def"}"#, r#"{"Authorization": "Bearer [redacted]"}"#),
             ("no secret: sha256:abc", "no secret: sha256:abc"),
         ];

@@ -15,6 +15,8 @@ pub struct Deployment {
     pub id: String,
     /// What it deployed; unknown where somebody else started it.
     pub digest: Option<Digest>,
+    /// Where that image is; unknown where only the digest is.
+    pub repository: Option<String>,
     pub state: State,
 }
 
@@ -26,15 +28,27 @@ pub enum State {
     Rejected(String),
 }
 
+impl Deployment {
+    /// Whether this image was deployed by it. One digest may lie in two repositories, for
+    /// two containers of a service.
+    pub fn is_of(&self, repository: &str, digest: &Digest) -> bool {
+        let here = self.repository.as_ref().is_none_or(|r| repository.starts_with(r.as_str()));
+        self.digest.as_ref() == Some(digest) && here
+    }
+}
+
 /// The text that a deployment carries: its record of what it deploys and why.
-pub fn description(digest: &Digest, reason: &str) -> String {
-    let whole = format!("sluice {digest} {reason}");
+pub fn description(repository: &str, digest: &Digest, reason: &str) -> String {
+    let whole = format!("sluice {digest} of {repository}: {reason}");
     whole.chars().take(LONGEST).collect()
 }
 
-/// The digest that a deployment says it deploys, if Sluice started it.
-pub fn described_digest(description: &str) -> Option<Digest> {
-    description.strip_prefix("sluice ")?.split(' ').next()?.parse().ok()
+/// The digest that a deployment says it deploys, and its repository (the beginning of its
+/// name, if that is very long), if Sluice started it.
+pub fn described(description: &str) -> Option<(Digest, String)> {
+    let (digest, rest) = description.strip_prefix("sluice ")?.split_once(" of ")?;
+    let repository = rest.split_once(':').map_or(rest, |(repository, _)| repository);
+    Some((digest.parse().ok()?, repository.to_owned()))
 }
 
 /// A person's stop of all releases of a service: the tag `sluice:hold`, as
@@ -68,13 +82,22 @@ mod tests {
 
     #[test]
     fn a_description_fits_and_gives_its_digest_back() {
-        for reason in ["tag v1", &"é".repeat(400)] {
-            let text = description(&digest(), reason);
+        for (repository, reason) in
+            [("api", "tag v1"), ("team/api", &"é".repeat(400)), (&"r".repeat(256), "")]
+        {
+            let text = description(repository, &digest(), reason);
             assert!(text.chars().count() <= 256, "{text}");
-            assert_eq!(described_digest(&text), Some(digest()));
+            let (digest, repository_given) = described(&text).unwrap();
+            let deployment = Deployment {
+                id: String::new(),
+                digest: Some(digest.clone()),
+                repository: Some(repository_given),
+                state: State::Active,
+            };
+            assert!(deployment.is_of(repository, &digest) && !deployment.is_of("web", &digest));
         }
-        assert_eq!(described_digest("a release by hand"), None);
-        assert_eq!(described_digest("sluice sha256:short"), None);
+        assert_eq!(described("a release by hand"), None);
+        assert_eq!(described("sluice sha256:short of api: x"), None);
     }
 
     #[test]

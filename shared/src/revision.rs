@@ -192,7 +192,8 @@ impl Revision {
 
     /// The revision after this one: `images` (container, image) replaced, tagged as `release`.
     pub fn next(&self, images: &[(&str, String)], release: &Release) -> Result<Rendered, RenderError> {
-        let unreadable = |e: serde_json::Error| RenderError::Unreadable(self.short().to_owned(), e.to_string());
+        let unreadable =
+            |e: serde_json::Error| RenderError::Unreadable(self.short().to_owned(), e.to_string());
         let mut members = self.members.clone().without(&ANSWER_ONLY);
         members.set("containerDefinitions", self.containers_with(images)?);
         members.set("tags", to_raw_value(&self.next_tags(release)?).map_err(unreadable)?);
@@ -204,7 +205,8 @@ impl Revision {
     }
 
     fn containers_with(&self, images: &[(&str, String)]) -> Result<Box<RawValue>, RenderError> {
-        let unreadable = |e: serde_json::Error| RenderError::Unreadable(self.short().to_owned(), e.to_string());
+        let unreadable =
+            |e: serde_json::Error| RenderError::Unreadable(self.short().to_owned(), e.to_string());
         let mut containers: Vec<Members> =
             self.members.get("containerDefinitions").map_or(Ok(Vec::new()), read).map_err(unreadable)?;
         for (name, image) in images {
@@ -221,7 +223,8 @@ impl Revision {
 
     /// Tags of others stay, but those under `aws:`, which only AWS may write.
     fn next_tags(&self, release: &Release) -> Result<Vec<Tag>, RenderError> {
-        let others = self.tags.iter().filter(|tag| !["sluice:", "aws:"].iter().any(|p| tag.key.starts_with(p)));
+        let others =
+            self.tags.iter().filter(|tag| !["sluice:", "aws:"].iter().any(|p| tag.key.starts_with(p)));
         let mut tags: Vec<_> = others.cloned().collect();
         let own = [
             ("sluice:digest", release.digest.to_string()),
@@ -300,9 +303,7 @@ impl RuntimePlatform {
 impl ReleaseTags {
     fn from_tags(tags: &[Tag]) -> Self {
         let tag = |name: &str| {
-            tags.iter()
-                .find(|tag| tag.key.strip_prefix("sluice:") == Some(name))
-                .map(|tag| tag.value.clone())
+            tags.iter().find(|tag| tag.key.strip_prefix("sluice:") == Some(name)).map(|tag| tag.value.clone())
         };
         Self {
             digest: tag("digest").and_then(|text| text.parse().ok()),

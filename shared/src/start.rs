@@ -100,7 +100,8 @@ fn time_left(deadline: u64, now: Timestamp) -> Duration {
 async fn report_init_error(reason: &str) {
     let told = async {
         let address = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
-        let body = serde_json::json!({ "errorType": "Sluice.Configuration", "errorMessage": reason }).to_string();
+        let body =
+            serde_json::json!({ "errorType": "Sluice.Configuration", "errorMessage": reason }).to_string();
         let head = format!(
             "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -122,9 +123,8 @@ async fn report_init_error(reason: &str) {
 /// AWS by the environment that Lambda gives: region, credentials, and `AWS_ENDPOINT_URL` for
 /// any other endpoint. One HTTP client and one TLS set-up for everything.
 pub async fn aws() -> anyhow::Result<Aws> {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(EnvironmentVariableRegionProvider::new())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())

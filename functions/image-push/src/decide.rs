@@ -146,7 +146,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 /// knows which of the two is the newer.
 pub fn order_is_open(facts: &Facts<'_>) -> bool {
     let (Some((image, _)), Some(running)) = (facts.image, &facts.running) else { return false };
-    facts.way_back.is_none() && facts.rules.iter().any(|rule| matches!(order(facts, running, image, rule), Order::Open))
+    facts.way_back.is_none()
+        && facts.rules.iter().any(|rule| matches!(order(facts, running, image, rule), Order::Open))
 }
 
 fn judge(facts: &Facts<'_>) -> Result<Start, Decision> {
@@ -217,7 +218,8 @@ fn fits(service: &Service, running: &Running, rules: &[&ImageRule]) -> Result<()
 
 /// Whether this image has not had its turn, and is not behind what is live.
 fn is_new(facts: &Facts<'_>, running: &Running, image: &Image, rules: &[&ImageRule]) -> Result<(), Nothing> {
-    let of_this = |deployment: &&Deployment| deployment.digest.as_ref() == Some(&image.digest);
+    let of_this =
+        |deployment: &&Deployment| rules.iter().any(|rule| deployment.is_of(&rule.repository, &image.digest));
     let tried: Vec<_> = running.deployments.iter().filter(of_this).collect();
     if let Some(active) = tried.iter().find(|deployment| deployment.state == State::Active) {
         return Err(Nothing::AlreadyInProgress { deployment: active.id.clone() });
@@ -240,9 +242,7 @@ fn had_its_turn(deployment: &Deployment) -> Result<(), Nothing> {
     match &deployment.state {
         State::Active => Ok(()),
         State::Succeeded => Err(Nothing::DeployedBefore { deployment: deployment.id.clone() }),
-        State::Rejected(how) => {
-            Err(Nothing::RejectedBefore { by: deployment.id.clone(), how: how.clone() })
-        }
+        State::Rejected(how) => Err(Nothing::RejectedBefore { by: deployment.id.clone(), how: how.clone() }),
     }
 }
 
@@ -279,7 +279,9 @@ fn order(facts: &Facts<'_>, running: &Running, image: &Image, rule: &ImageRule) 
         if image.pushed_at < live_pushed_at { Order::Older(live_pushed_at) } else { Order::Newer }
     };
     let release = &running.current.release;
-    if let (Some(pushed_at), true) = (release.pushed_at, live.digest.is_some() && release.digest == live.digest) {
+    if let (Some(pushed_at), true) =
+        (release.pushed_at, live.digest.is_some() && release.digest == live.digest)
+    {
         return compared(pushed_at);
     }
     // A tag may have moved since the tasks were started: then they run what it was before.
@@ -333,9 +335,9 @@ fn is_free(facts: &Facts<'_>, running: &Running) -> Result<(), Wait> {
         return Err(Wait::Hold { text: hold.text.clone() });
     }
     let mut frozen = facts.service.freeze.iter();
-    frozen.find_map(|window| Some((window.until(facts.now)?, window.text.clone()))).map_or(Ok(()), |(until, window)| {
-        Err(Wait::Freeze { until, window })
-    })
+    frozen
+        .find_map(|window| Some((window.until(facts.now)?, window.text.clone())))
+        .map_or(Ok(()), |(until, window)| Err(Wait::Freeze { until, window }))
 }
 
 /// An alarm that is red, or that nobody can read, is no ground to release on. One without

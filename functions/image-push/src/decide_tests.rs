@@ -109,7 +109,7 @@ impl Case {
     }
 
     fn tried(&mut self, digest: Option<Digest>, state: State) {
-        self.running().deployments.push(Deployment { id: "d-1".into(), digest, state });
+        self.running().deployments.push(Deployment { id: "d-1".into(), digest, repository: None, state });
     }
 
     fn alarm(&mut self, state: AlarmState) {
@@ -176,17 +176,25 @@ type Row = (&'static str, fn(&mut Case), &'static str);
 
 const STARTS: &[Row] = &[
     ("the usual push", |_| {}, "tag v2 pushed 2026-11-20T12:00:00Z for app"),
-    ("a red alarm of long ago that is without data now", |c| c.alarm(AlarmState::InsufficientData), "tag v2 pushed"),
-    ("a clean scan", |c| c.gate(Scan::Done([(Severity::High, 3), (Severity::Critical, 0)].into())), "tag v2 pushed"),
-    ("a hold that is over", |c| c.running().ecs.hold = Some(Hold::parse("until=2026-11-20T12:00:00Z")), "tag v2"),
+    (
+        "a red alarm of long ago that is without data now",
+        |c| c.alarm(AlarmState::InsufficientData),
+        "tag v2 pushed",
+    ),
+    (
+        "a clean scan",
+        |c| c.gate(Scan::Done([(Severity::High, 3), (Severity::Critical, 0)].into())),
+        "tag v2 pushed",
+    ),
+    (
+        "a hold that is over",
+        |c| c.running().ecs.hold = Some(Hold::parse("until=2026-11-20T12:00:00Z")),
+        "tag v2",
+    ),
     ("another image rejected", |c| c.tried(Some(digest("c")), State::Rejected("failed".into())), "tag v2"),
     ("a platform that nobody can read", |c| c.platform = None, "tag v2"),
     ("facts not read yet", |c| (c.way_back, c.platform) = (None, None), "tag v2"),
-    (
-        "a placeholder from elsewhere is live",
-        |c| c.runs(revision(1, "nginx:1.27", &[])),
-        "tag v2",
-    ),
+    ("a placeholder from elsewhere is live", |c| c.runs(revision(1, "nginx:1.27", &[])), "tag v2"),
     (
         "the live image is named by a tag that the push moved after the tasks were started",
         |c| c.runs(revision(1, &format!("{REGISTRY}/api:v2"), &[])),
@@ -203,7 +211,8 @@ const STARTS: &[Row] = &[
     (
         "an index with the service's platform",
         |c| {
-            let image = |os: &str, arch: &str| IndexedImage { digest: String::new(), platform: platform(os, arch) };
+            let image =
+                |os: &str, arch: &str| IndexedImage { digest: String::new(), platform: platform(os, arch) };
             *c.pushed() = Pushed::Index { platforms: vec![image("linux", "arm64"), image("linux", "amd64")] };
         },
         "tag v2",
@@ -219,73 +228,201 @@ const STARTS: &[Row] = &[
 ];
 
 const WAITS: &[Row] = &[
-    ("a scan that runs", |c| c.gate(Scan::Pending), "the image is being scanned; it is refused if that lasts beyond 2026-11-20T12:10:00Z"),
-    ("another image's deployment", |c| c.tried(Some(digest("c")), State::Active), "the deployment d-1 is active on this service"),
-    ("somebody else's deployment", |c| c.tried(None, State::Active), "the deployment d-1 is active on this service"),
-    ("a hold", |c| c.running().ecs.hold = Some(Hold::parse("by=anna why=the database moves")), "releases of this service are on hold: by=anna why=the database moves"),
-    ("a hold without words", |c| c.running().ecs.hold = Some(Hold::parse("")), "releases of this service are on hold"),
-    ("a red alarm while another deployment is active", |c| {
-        c.tried(None, State::Active);
-        c.alarm(AlarmState::Alarm(None));
-    }, "the deployment d-1 is active on this service"),
+    (
+        "a scan that runs",
+        |c| c.gate(Scan::Pending),
+        "the image is being scanned; it is refused if that lasts beyond 2026-11-20T12:10:00Z",
+    ),
+    (
+        "another image's deployment",
+        |c| c.tried(Some(digest("c")), State::Active),
+        "the deployment d-1 is active on this service",
+    ),
+    (
+        "somebody else's deployment",
+        |c| c.tried(None, State::Active),
+        "the deployment d-1 is active on this service",
+    ),
+    (
+        "a hold",
+        |c| c.running().ecs.hold = Some(Hold::parse("by=anna why=the database moves")),
+        "releases of this service are on hold: by=anna why=the database moves",
+    ),
+    (
+        "a hold without words",
+        |c| c.running().ecs.hold = Some(Hold::parse("")),
+        "releases of this service are on hold",
+    ),
+    (
+        "a red alarm while another deployment is active",
+        |c| {
+            c.tried(None, State::Active);
+            c.alarm(AlarmState::Alarm(None));
+        },
+        "the deployment d-1 is active on this service",
+    ),
 ];
 
 const NOTHINGS: &[Row] = &[
     ("no tag", |c| c.image().tags.clear(), "the image has no tag"),
-    ("another tag", |c| c.image().tags = vec!["latest".into(), "v2-rc".into()], "none of the image's tags (latest, v2-rc) matches v[0-9]+"),
-    ("a signature", |c| *c.pushed() = Pushed::Artifact("cosign".into()), "not an image that runs, but cosign"),
+    (
+        "another tag",
+        |c| c.image().tags = vec!["latest".into(), "v2-rc".into()],
+        "none of the image's tags (latest, v2-rc) matches v[0-9]+",
+    ),
+    (
+        "a signature",
+        |c| *c.pushed() = Pushed::Artifact("cosign".into()),
+        "not an image that runs, but cosign",
+    ),
     ("live by digest", |c| c.runs(released(2, "b", &[])), "already live with api:2"),
-    ("live by digest, deployed before", |c| {
-        c.tried(Some(digest("b")), State::Succeeded);
-        c.runs(released(2, "b", &[]));
-    }, "already live with api:2"),
-    ("live by its tag, pushed before the tasks were started", |c| {
-        c.image().pushed_at = at("2026-11-20T11:30:30Z");
-        c.runs(revision(1, &format!("{REGISTRY}/api:v2"), &[]));
-    }, "already live with api:1"),
+    (
+        "live by digest, deployed before",
+        |c| {
+            c.tried(Some(digest("b")), State::Succeeded);
+            c.runs(released(2, "b", &[]));
+        },
+        "already live with api:2",
+    ),
+    (
+        "live by its tag, pushed before the tasks were started",
+        |c| {
+            c.image().pushed_at = at("2026-11-20T11:30:30Z");
+            c.runs(revision(1, &format!("{REGISTRY}/api:v2"), &[]));
+        },
+        "already live with api:1",
+    ),
     ("in progress", |c| c.tried(Some(digest("b")), State::Active), "already being deployed by d-1"),
-    ("rejected by a deployment", |c| c.tried(Some(digest("b")), State::Rejected("stopped with ALARM_ACTIVE".into())), "this image was rejected before (d-1: stopped with ALARM_ACTIVE); push a corrected image, which has another digest"),
-    ("rejected by a verdict", |c| {
-        let verdict = [("sluice:verdict", "rejected"), ("sluice:reason", "alarm 5xx")];
-        c.running().newest = Some(released(2, "b", &verdict));
-    }, "this image was rejected before (api:2: alarm 5xx); push a corrected image, which has another digest"),
-    ("deployed before and taken back since", |c| c.tried(Some(digest("b")), State::Succeeded), "this image was deployed before by d-1, and is no longer live"),
-    ("older by the live revision's tag", |c| c.image().pushed_at = at("2026-11-20T10:00:00Z"), "pushed 2026-11-20T10:00:00Z, before the image that is live (2026-11-20T11:00:00Z)"),
-    ("older by ECR's word on the live image", |c| {
-        c.image().pushed_at = at("2026-11-20T10:00:00Z");
-        c.runs(revision(1, &format!("{REGISTRY}/api:v1"), &[]));
-    }, "pushed 2026-11-20T10:00:00Z, before the image that is live (2026-11-20T11:00:00Z)"),
-    ("another platform", |c| c.platform = Some(platform("linux", "arm64")), "the image is for linux/arm64 and the service runs on LINUX/X86_64; build it for that platform"),
-    ("an older image that is also rejected, during another deployment", |c| {
-        c.tried(Some(digest("b")), State::Rejected("failed".into()));
-        c.tried(None, State::Active);
-    }, "this image was rejected before (d-1: failed); push a corrected image, which has another digest"),
+    (
+        "rejected by a deployment",
+        |c| c.tried(Some(digest("b")), State::Rejected("stopped with ALARM_ACTIVE".into())),
+        "this image was rejected before (d-1: stopped with ALARM_ACTIVE); push a corrected image, which has another digest",
+    ),
+    (
+        "rejected by a verdict",
+        |c| {
+            let verdict = [("sluice:verdict", "rejected"), ("sluice:reason", "alarm 5xx")];
+            c.running().newest = Some(released(2, "b", &verdict));
+        },
+        "this image was rejected before (api:2: alarm 5xx); push a corrected image, which has another digest",
+    ),
+    (
+        "deployed before and taken back since",
+        |c| c.tried(Some(digest("b")), State::Succeeded),
+        "this image was deployed before by d-1, and is no longer live",
+    ),
+    (
+        "older by the live revision's tag",
+        |c| c.image().pushed_at = at("2026-11-20T10:00:00Z"),
+        "pushed 2026-11-20T10:00:00Z, before the image that is live (2026-11-20T11:00:00Z)",
+    ),
+    (
+        "older by ECR's word on the live image",
+        |c| {
+            c.image().pushed_at = at("2026-11-20T10:00:00Z");
+            c.runs(revision(1, &format!("{REGISTRY}/api:v1"), &[]));
+        },
+        "pushed 2026-11-20T10:00:00Z, before the image that is live (2026-11-20T11:00:00Z)",
+    ),
+    (
+        "another platform",
+        |c| c.platform = Some(platform("linux", "arm64")),
+        "the image is for linux/arm64 and the service runs on LINUX/X86_64; build it for that platform",
+    ),
+    (
+        "an older image that is also rejected, during another deployment",
+        |c| {
+            c.tried(Some(digest("b")), State::Rejected("failed".into()));
+            c.tried(None, State::Active);
+        },
+        "this image was rejected before (d-1: failed); push a corrected image, which has another digest",
+    ),
 ];
 
 const REFUSALS: &[Row] = &[
     ("the image gone", |c| c.image = None, "ECR has no such image (any more); push it again"),
-    ("no service", |c| c.running = None, "ECS has no such active service; correct 'cluster' and 'service' in releases.yaml"),
-    ("a service that is draining", |c| c.running().ecs.active = false, "ECS has no such active service; correct 'cluster' and 'service' in releases.yaml"),
-    ("another controller", |c| c.running().ecs.controller = Controller::Ecs, "the service's deployment controller is ECS, not what releases.yaml says; write 'deploy: { ecs: {} }'"),
-    ("a controller of their own", |c| c.running().ecs.controller = Controller::External, "the service's deployment controller is EXTERNAL, not what releases.yaml says; Sluice cannot release it"),
-    ("CodeDeploy where the configuration says ECS", |c| c.service.engine = Engine::Ecs, "the service's deployment controller is CODE_DEPLOY, not what releases.yaml says; name its application and group under 'deploy: codedeploy'"),
-    ("the group of another service", |c| c.running().group.as_mut().unwrap().deploys_to = Some(("main".into(), "web".into())), "the deployment group deploys to main/web; correct 'deploy' in releases.yaml"),
-    ("a group for servers", |c| c.running().group.as_mut().unwrap().deploys_to = None, "the deployment group deploys to no ECS service; correct 'deploy' in releases.yaml"),
-    ("no load balancer", |c| c.running().ecs.load_balanced = None, "the service has no load balancer, which blue/green needs"),
-    ("no such container", |c| c.service.images[0].container = "api".into(), "the task definition has no container 'api'; name one of app in releases.yaml"),
-    ("findings", |c| c.gate(Scan::Done([(Severity::Critical, 2), (Severity::High, 9)].into())), "scanning found 2 CRITICAL; push a corrected image"),
-    ("findings during another deployment", |c| {
-        c.tried(None, State::Active);
-        c.gate(Scan::Done([(Severity::Critical, 1)].into()));
-    }, "scanning found 1 CRITICAL; push a corrected image"),
-    ("a scan that cannot be", |c| c.gate(Scan::Impossible("UNSUPPORTED_IMAGE".into())), "the image cannot be scanned (UNSUPPORTED_IMAGE); correct that, or remove the service's scan gate"),
-    ("a scan that never came", |c| {
-        c.gate(Scan::Pending);
-        c.now = at("2026-11-20T12:10:00Z");
-    }, "no scan of the image finished in time since 2026-11-20T12:00:00Z; check the registry's scanning, or lengthen 'gates: scan: wait'"),
+    (
+        "no service",
+        |c| c.running = None,
+        "ECS has no such active service; correct 'cluster' and 'service' in releases.yaml",
+    ),
+    (
+        "a service that is draining",
+        |c| c.running().ecs.active = false,
+        "ECS has no such active service; correct 'cluster' and 'service' in releases.yaml",
+    ),
+    (
+        "another controller",
+        |c| c.running().ecs.controller = Controller::Ecs,
+        "the service's deployment controller is ECS, not what releases.yaml says; write 'deploy: { ecs: {} }'",
+    ),
+    (
+        "a controller of their own",
+        |c| c.running().ecs.controller = Controller::External,
+        "the service's deployment controller is EXTERNAL, not what releases.yaml says; Sluice cannot release it",
+    ),
+    (
+        "CodeDeploy where the configuration says ECS",
+        |c| c.service.engine = Engine::Ecs,
+        "the service's deployment controller is CODE_DEPLOY, not what releases.yaml says; name its application and group under 'deploy: codedeploy'",
+    ),
+    (
+        "the group of another service",
+        |c| c.running().group.as_mut().unwrap().deploys_to = Some(("main".into(), "web".into())),
+        "the deployment group deploys to main/web; correct 'deploy' in releases.yaml",
+    ),
+    (
+        "a group for servers",
+        |c| c.running().group.as_mut().unwrap().deploys_to = None,
+        "the deployment group deploys to no ECS service; correct 'deploy' in releases.yaml",
+    ),
+    (
+        "no load balancer",
+        |c| c.running().ecs.load_balanced = None,
+        "the service has no load balancer, which blue/green needs",
+    ),
+    (
+        "no such container",
+        |c| c.service.images[0].container = "api".into(),
+        "the task definition has no container 'api'; name one of app in releases.yaml",
+    ),
+    (
+        "findings",
+        |c| c.gate(Scan::Done([(Severity::Critical, 2), (Severity::High, 9)].into())),
+        "scanning found 2 CRITICAL; push a corrected image",
+    ),
+    (
+        "findings during another deployment",
+        |c| {
+            c.tried(None, State::Active);
+            c.gate(Scan::Done([(Severity::Critical, 1)].into()));
+        },
+        "scanning found 1 CRITICAL; push a corrected image",
+    ),
+    (
+        "a scan that cannot be",
+        |c| c.gate(Scan::Impossible("UNSUPPORTED_IMAGE".into())),
+        "the image cannot be scanned (UNSUPPORTED_IMAGE); correct that, or remove the service's scan gate",
+    ),
+    (
+        "a scan that never came",
+        |c| {
+            c.gate(Scan::Pending);
+            c.now = at("2026-11-20T12:10:00Z");
+        },
+        "no scan of the image finished in time since 2026-11-20T12:00:00Z; check the registry's scanning, or lengthen 'gates: scan: wait'",
+    ),
     ("a red alarm", |c| c.alarm(AlarmState::Alarm(None)), "in ALARM before the deployment: 5xx"),
-    ("an alarm that is not there", |c| c.alarm(AlarmState::Missing), "CloudWatch has no such alarm: 5xx; correct 'alarms' in releases.yaml"),
-    ("no way back", |c| c.way_back.as_mut().unwrap().target = Err("the image of api:1 is gone".into()), "a rollback would have no target: the image of api:1 is gone; deploy by hand"),
+    (
+        "an alarm that is not there",
+        |c| c.alarm(AlarmState::Missing),
+        "CloudWatch has no such alarm: 5xx; correct 'alarms' in releases.yaml",
+    ),
+    (
+        "no way back",
+        |c| c.way_back.as_mut().unwrap().target = Err("the image of api:1 is gone".into()),
+        "a rollback would have no target: the image of api:1 is gone; deploy by hand",
+    ),
 ];
 
 #[test]
@@ -298,7 +435,10 @@ fn each_decision_has_its_facts_and_its_words() {
             let decision = case.decide();
             assert_eq!(decision.kind(), kind, "{name}: {decision}");
             let whole = decision.to_string();
-            assert!(if kind == "start" { whole.starts_with(text) } else { whole == *text }, "{name}: {whole}");
+            assert!(
+                if kind == "start" { whole.starts_with(text) } else { whole == *text },
+                "{name}: {whole}"
+            );
         }
     }
 }

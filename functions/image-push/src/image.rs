@@ -55,7 +55,11 @@ impl<'a> PushedImage<'a> {
         });
         let read = read.await?.as_ref();
         if let (Some(read), ImageId::Digest(asked)) = (read, &self.id) {
-            ensure!(read.image.digest == *asked, "asked for {asked}, ECR answered with {}", read.image.digest);
+            ensure!(
+                read.image.digest == *asked,
+                "asked for {asked}, ECR answered with {}",
+                read.image.digest
+            );
         }
         Ok(read)
     }

@@ -66,7 +66,8 @@ impl ImagePush {
     pub async fn from_environment() -> anyhow::Result<Self> {
         let releases = shared::start::releases()?;
         let hook = std::env::var("SLUICE_HOOK_FUNCTION").ok().filter(|name| !name.is_empty());
-        let with_checks = releases.services().iter().find(|service| !service.checks.lifecycle_events().is_empty());
+        let with_checks =
+            releases.services().iter().find(|service| !service.checks.lifecycle_events().is_empty());
         if let (Some(service), None) = (with_checks, &hook) {
             bail!(
                 "SLUICE_HOOK_FUNCTION is not set, and {} asks for checks; set it to the name of the \
@@ -110,7 +111,10 @@ impl ImagePush {
             return Err(Nothing::Untagged);
         }
         if event.tags.iter().all(|tag| is_companion_tag(tag)) {
-            return Err(Nothing::Artifact(format!("what belongs to another image ({})", event.tags.join(", "))));
+            return Err(Nothing::Artifact(format!(
+                "what belongs to another image ({})",
+                event.tags.join(", ")
+            )));
         }
         if !event.tags.iter().any(|tag| rules().any(|rule| rule.tags.matches(tag))) {
             let patterns = rules().map(|rule| rule.tags.as_str().to_owned()).collect();
@@ -119,7 +123,12 @@ impl ImagePush {
         Ok(takers)
     }
 
-    async fn release(&self, event: &ImageEvent, takers: Vec<Taker<'_>>, time: Duration) -> anyhow::Result<Answer> {
+    async fn release(
+        &self,
+        event: &ImageEvent,
+        takers: Vec<Taker<'_>>,
+        time: Duration,
+    ) -> anyhow::Result<Answer> {
         let image = PushedImage::new(&self.aws, event)?;
         let machine = Timestamp::now();
         let happened = event.time.map_or(machine, |time| time.min(machine));
@@ -132,7 +141,8 @@ impl ImagePush {
             hook: self.hook.as_deref(),
         });
         let deadline = tokio::time::Instant::now() + time;
-        let outcomes = stream::iter(targets).map(|target| one(target, event, deadline)).buffer_unordered(SIDE_BY_SIDE);
+        let outcomes =
+            stream::iter(targets).map(|target| one(target, event, deadline)).buffer_unordered(SIDE_BY_SIDE);
         let outcomes: Vec<_> = outcomes.collect().await;
         let mut answer = Answer { image: Some(name(event)), nothing: None, services: BTreeMap::new() };
         let mut failed = Vec::new();
@@ -143,7 +153,8 @@ impl ImagePush {
             }
         }
         failed.sort();
-        let done: Vec<_> = answer.services.iter().map(|(service, told)| format!("{service}: {told}")).collect();
+        let done: Vec<_> =
+            answer.services.iter().map(|(service, told)| format!("{service}: {told}")).collect();
         ensure!(failed.is_empty(), "{}{}", failed.join("; "), others(&done));
         Ok(answer)
     }

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use shared::appspec::appspec;
 use shared::aws::{Aws, Created, Order};
 use shared::config::Engine;
-use shared::release::{State, description};
+use shared::release::description;
 use shared::revision::{Rendered, short_arn};
 
 use crate::decide::{Decision, Nothing, Refuse, Running, Start, Wait};
@@ -32,7 +32,12 @@ pub async fn revision(aws: &Aws, running: &Running, rendered: &Rendered) -> anyh
 }
 
 impl Target<'_> {
-    pub(crate) async fn deploy(&self, start: Start, running: &Running, revision: &str) -> anyhow::Result<Outcome> {
+    pub(crate) async fn deploy(
+        &self,
+        start: Start,
+        running: &Running,
+        revision: &str,
+    ) -> anyhow::Result<Outcome> {
         match &self.service.engine {
             Engine::CodeDeploy { application, group } => {
                 self.by_codedeploy(start, running, revision, application, group).await
@@ -63,7 +68,7 @@ impl Target<'_> {
             application,
             group,
             content: appspec(revision, container, *port, &running.ecs.placement, &hooks),
-            description: description(&start.release.digest, &start.to_string()),
+            description: description(self.image.repository, &start.release.digest, &start.to_string()),
         };
         match self.aws.create_deployment(&order).await? {
             Created::Deployment(id) => Ok(Outcome { decision: Decision::Start(start), started: Some(id) }),
@@ -73,14 +78,15 @@ impl Target<'_> {
 
     /// CodeDeploy is the lock: somebody else was first, perhaps with the same image.
     async fn busy(&self, start: &Start, application: &str, group: &str) -> anyhow::Result<Outcome> {
-        let active = self.aws.active_deployments(application, group).await?;
-        let active: Vec<_> = active.into_iter().filter(|d| d.state == State::Active).collect();
-        let ours = active.iter().find(|d| d.digest.as_ref() == Some(&start.release.digest));
-        let decision: Decision = match (ours, active.first()) {
-            (Some(ours), _) => Nothing::AlreadyInProgress { deployment: ours.id.clone() }.into(),
-            (None, Some(other)) => Wait::ActiveDeployment { id: other.id.clone() }.into(),
-            (None, None) => anyhow::bail!("{application}/{group} refused a second deployment and lists none"),
+        let active = self.aws.active_deployment(application, group).await?;
+        let active = active.with_context(|| {
+            format!("{application}/{group} refused a second deployment, and the first has just ended")
+        })?;
+        let decision: Decision = if active.is_of(self.image.repository, &start.release.digest) {
+            Nothing::AlreadyInProgress { deployment: active.id }.into()
+        } else {
+            Wait::ActiveDeployment { id: active.id }.into()
         };
-        Ok(Outcome::from(decision))
+        Ok(decision.into())
     }
 }

@@ -44,7 +44,9 @@ impl Display for Start {
 impl Display for Wait {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scan { until } => write!(f, "the image is being scanned; it is refused if that lasts beyond {until}"),
+            Self::Scan { until } => {
+                write!(f, "the image is being scanned; it is refused if that lasts beyond {until}")
+            }
             Self::ActiveDeployment { id } => write!(f, "the deployment {id} is active on this service"),
             Self::Hold { text } if text.is_empty() => f.write_str("releases of this service are on hold"),
             Self::Hold { text } => write!(f, "releases of this service are on hold: {text}"),
@@ -57,7 +59,9 @@ impl Display for Nothing {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAPush(what) => write!(f, "not a push: {what}"),
-            Self::NotOurs { repository } => write!(f, "no service in releases.yaml takes images of {repository}"),
+            Self::NotOurs { repository } => {
+                write!(f, "no service in releases.yaml takes images of {repository}")
+            }
             Self::Untagged => f.write_str("the image has no tag"),
             Self::TagDoesNotMatch { tags, patterns } => {
                 write!(f, "none of the image's tags ({}) matches {}", tags.join(", "), patterns.join(" or "))
@@ -66,7 +70,10 @@ impl Display for Nothing {
             Self::AlreadyLive { revision } => write!(f, "already live with {revision}"),
             Self::AlreadyInProgress { deployment } => write!(f, "already being deployed by {deployment}"),
             Self::RejectedBefore { by, how } => {
-                write!(f, "this image was rejected before ({by}: {how}); push a corrected image, which has another digest")
+                write!(
+                    f,
+                    "this image was rejected before ({by}: {how}); push a corrected image, which has another digest"
+                )
             }
             Self::DeployedBefore { deployment } => {
                 write!(f, "this image was deployed before by {deployment}, and is no longer live")
@@ -76,7 +83,11 @@ impl Display for Nothing {
             }
             Self::WrongPlatform { image, service } => {
                 let image: Vec<_> = image.iter().map(Platform::to_string).collect();
-                write!(f, "the image is for {} and the service runs on {service}; build it for that platform", image.join(", "))
+                write!(
+                    f,
+                    "the image is for {} and the service runs on {service}; build it for that platform",
+                    image.join(", ")
+                )
             }
         }
     }
@@ -86,23 +97,31 @@ impl Display for Refuse {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::ImageGone => f.write_str("ECR has no such image (any more); push it again"),
-            Self::NoService => {
-                f.write_str("ECS has no such active service; correct 'cluster' and 'service' in releases.yaml")
-            }
+            Self::NoService => f.write_str(
+                "ECS has no such active service; correct 'cluster' and 'service' in releases.yaml",
+            ),
             Self::OtherController { found } => {
                 let (found, entry) = match found {
-                    Controller::CodeDeploy => ("CODE_DEPLOY", "name its application and group under 'deploy: codedeploy'"),
+                    Controller::CodeDeploy => {
+                        ("CODE_DEPLOY", "name its application and group under 'deploy: codedeploy'")
+                    }
                     Controller::Ecs => ("ECS", "write 'deploy: { ecs: {} }'"),
                     Controller::External => ("EXTERNAL", "Sluice cannot release it"),
                 };
-                write!(f, "the service's deployment controller is {found}, not what releases.yaml says; {entry}")
+                write!(
+                    f,
+                    "the service's deployment controller is {found}, not what releases.yaml says; {entry}"
+                )
             }
             Self::OtherGroup { deploys_to: Some((cluster, service)) } => {
-                write!(f, "the deployment group deploys to {cluster}/{service}; correct 'deploy' in releases.yaml")
+                write!(
+                    f,
+                    "the deployment group deploys to {cluster}/{service}; correct 'deploy' in releases.yaml"
+                )
             }
-            Self::OtherGroup { deploys_to: None } => {
-                f.write_str("the deployment group deploys to no ECS service; correct 'deploy' in releases.yaml")
-            }
+            Self::OtherGroup { deploys_to: None } => f.write_str(
+                "the deployment group deploys to no ECS service; correct 'deploy' in releases.yaml",
+            ),
             Self::NoLoadBalancer => f.write_str("the service has no load balancer, which blue/green needs"),
             Self::NoContainer { container, known } => write!(
                 f,
@@ -114,7 +133,10 @@ impl Display for Refuse {
                 write!(f, "scanning found {}; push a corrected image", counts.join(", "))
             }
             Self::ScanImpossible(why) => {
-                write!(f, "the image cannot be scanned ({why}); correct that, or remove the service's scan gate")
+                write!(
+                    f,
+                    "the image cannot be scanned ({why}); correct that, or remove the service's scan gate"
+                )
             }
             Self::ScanLate { since } => write!(
                 f,
@@ -123,7 +145,11 @@ impl Display for Refuse {
             ),
             Self::AlarmRed { alarms } => write!(f, "in ALARM before the deployment: {}", alarms.join(", ")),
             Self::AlarmMissing { alarms } => {
-                write!(f, "CloudWatch has no such alarm: {}; correct 'alarms' in releases.yaml", alarms.join(", "))
+                write!(
+                    f,
+                    "CloudWatch has no such alarm: {}; correct 'alarms' in releases.yaml",
+                    alarms.join(", ")
+                )
             }
             Self::NoWayBack(why) => write!(f, "a rollback would have no target: {why}; deploy by hand"),
             Self::Unrenderable(why) => f.write_str(why),

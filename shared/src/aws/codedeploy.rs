@@ -5,12 +5,12 @@ use aws_sdk_codedeploy::types::{
     AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentInfo, DeploymentStatus,
     RevisionLocation, RevisionLocationType, TimeRange,
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Aws, Missing, date_time, failed};
-use crate::release::{Deployment, State, described_digest};
+use crate::release::{Deployment, State, described};
 
 /// A deployment group, as far as a release depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +74,20 @@ impl Aws {
         self.list(application, group, |call| call.create_time_range(range.clone())).await
     }
 
-    /// The deployments that are active in a group now: one, or none.
-    pub async fn active_deployments(&self, application: &str, group: &str) -> anyhow::Result<Vec<Deployment>> {
+    /// The deployment that is active in a group now. The list may lag behind, so the group
+    /// is asked for its last one as well.
+    pub async fn active_deployment(
+        &self,
+        application: &str,
+        group: &str,
+    ) -> anyhow::Result<Option<Deployment>> {
         let ids = self.list(application, group, |call| {
             ACTIVE.iter().fold(call, |call, status| call.include_only_statuses(status.clone()))
         });
-        self.deployments(&ids.await?).await
+        let (mut ids, group) = try_join(ids, self.deployment_group(application, group)).await?;
+        ids.extend(group.last_attempted);
+        let deployments = self.deployments(&ids).await?;
+        Ok(deployments.into_iter().find(|deployment| deployment.state == State::Active))
     }
 
     async fn list(
@@ -142,7 +150,8 @@ impl Aws {
     }
 }
 
-type ListDeployments = aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
+type ListDeployments =
+    aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
 
 const ACTIVE: [DeploymentStatus; 5] = [
     DeploymentStatus::Created,
@@ -164,6 +173,6 @@ fn deployment(info: &DeploymentInfo) -> anyhow::Result<Deployment> {
         // A status that is not known yet is not an end either: it blocks, it is not retried.
         _ => State::Active,
     };
-    let digest = info.description().and_then(described_digest);
-    Ok(Deployment { id: id.to_owned(), digest, state })
+    let (digest, repository) = info.description().and_then(described).unzip();
+    Ok(Deployment { id: id.to_owned(), digest, repository, state })
 }

@@ -64,7 +64,9 @@ impl Aws {
     pub async fn image(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Image>> {
         let call = self.ecr.describe_images().repository_name(repository).image_ids(id.sdk());
         let answer = match call.send().await {
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_image_not_found_exception()) => return Ok(None),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_image_not_found_exception()) => {
+                return Ok(None);
+            }
             other => other.map_err(failed(format!("describing the image {repository}{id}")))?,
         };
         let Some(detail) = answer.image_details().first() else { return Ok(None) };

@@ -131,7 +131,9 @@ impl Aws {
         let call = call.include(ServiceField::Tags).customize().interceptor(raw.clone());
         let what = || format!("describing the service {cluster}/{service}");
         match call.send().await {
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_cluster_not_found_exception()) => return Ok(None),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_cluster_not_found_exception()) => {
+                return Ok(None);
+            }
             other => other.map_err(failed(what()))?,
         };
         let answer: Services = serde_json::from_slice(&raw.answer()).with_context(what)?;
@@ -168,7 +170,13 @@ impl Aws {
     /// Rolls a service of the ECS controller to a revision, with its own deployment
     /// configuration, the circuit breaker and its rollback on. The number of tasks is not
     /// touched: scaling may have moved it.
-    pub async fn roll(&self, cluster: &str, service: &str, from: &EcsService, to: &str) -> anyhow::Result<()> {
+    pub async fn roll(
+        &self,
+        cluster: &str,
+        service: &str,
+        from: &EcsService,
+        to: &str,
+    ) -> anyhow::Result<()> {
         let mut configuration = from.deployment_configuration.clone();
         let breaker = json!({ "enable": true, "rollback": true });
         configuration.set("deploymentCircuitBreaker", to_raw_value(&breaker)?);
@@ -200,7 +208,12 @@ impl Aws {
         };
         let deployments = listed.into_iter();
         Ok(deployments
-            .map(|(id, state, revision)| Deployment { id, digest: digest(&revision), state })
+            .map(|(id, state, revision)| Deployment {
+                id,
+                digest: digest(&revision),
+                repository: None,
+                state,
+            })
             .collect())
     }
 
@@ -215,10 +228,10 @@ impl Aws {
         let (mut listed, mut token) = (Vec::new(), None);
         loop {
             let range = CreatedAt::builder().after(date_time(since)).build();
-            let call = self.ecs.list_service_deployments().cluster(cluster).service(service).created_at(range);
+            let call =
+                self.ecs.list_service_deployments().cluster(cluster).service(service).created_at(range);
             let answer = call.set_next_token(token).max_results(100).send().await;
-            let answer =
-                answer.map_err(failed(format!("listing the deployments of {cluster}/{service}")))?;
+            let answer = answer.map_err(failed(format!("listing the deployments of {cluster}/{service}")))?;
             for brief in answer.service_deployments() {
                 let arn = brief.service_deployment_arn().ok_or(Missing("serviceDeploymentArn"))?;
                 let state = state(brief.status().ok_or(Missing("status"))?);
@@ -242,7 +255,8 @@ impl Aws {
         let answer = call.send().await.map_err(failed("describing service revisions".to_owned()))?;
         let image = |revision: &aws_sdk_ecs::types::ServiceRevision| {
             let images = revision.container_images().iter();
-            let image = images.filter(|image| image.container_name() == Some(container)).find_map(|i| i.image())?;
+            let image =
+                images.filter(|image| image.container_name() == Some(container)).find_map(|i| i.image())?;
             Some((revision.service_revision_arn()?.to_owned(), ImageRef::parse(image)))
         };
         Ok(answer.service_revisions().iter().filter_map(image).collect())

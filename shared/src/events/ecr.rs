@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn what_ecr_tells_besides_is_nothing_to_do() {
-        for name in ["ecr-image-action-delete", "ecr-referrer-action-restore", "ecr-replication-action-success"] {
+        for name in
+            ["ecr-image-action-delete", "ecr-referrer-action-restore", "ecr-replication-action-success"]
+        {
             assert!(matches!(EcrEvent::parse(&event(name)), Ok(EcrEvent::Other(_))), "{name}");
         }
         let mut failed = event("ecr-image-action-push-tag");

@@ -74,17 +74,22 @@ pub fn push_image(
     tag: &str,
     environment: &[(&str, &str)],
 ) -> Result<String, Fault> {
-    match world.call("ecr", "CreateRepository", json!({ "repositoryName": repository })) {
-        Err(fault) if fault.shape != "RepositoryAlreadyExistsException" => return Err(fault),
-        _ => {}
-    }
     let variables: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let config = json!({
         "architecture": "amd64", "os": "linux",
         "config": { "Entrypoint": ["sample-app"], "Env": variables },
         "rootfs": { "type": "layers", "diff_ids": [] },
-    })
-    .to_string();
+    });
+    push_config(world, repository, tag, &config)
+}
+
+/// Pushes an image with this OCI configuration.
+pub fn push_config(world: &mut World, repository: &str, tag: &str, config: &Value) -> Result<String, Fault> {
+    match world.call("ecr", "CreateRepository", json!({ "repositoryName": repository })) {
+        Err(fault) if fault.shape != "RepositoryAlreadyExistsException" => return Err(fault),
+        _ => {}
+    }
+    let config = config.to_string();
     let (config_digest, layer) = (upload(world, repository, config.as_bytes())?, b"a layer of nothing");
     let layer_digest = upload(world, repository, layer)?;
     let manifest = json!({

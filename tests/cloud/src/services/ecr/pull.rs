@@ -113,7 +113,11 @@ fn config(repository: &Repository, image: &Image) -> Option<ImageConfig> {
 pub fn download(cloud: &Cloud, digest: &str) -> Response {
     let content = blob(cloud, digest);
     let headers = vec![("content-type".to_owned(), "application/octet-stream".to_owned())];
-    Response { status: if content.is_some() { 200 } else { 404 }, headers, body: content.unwrap_or_default().to_vec() }
+    Response {
+        status: if content.is_some() { 200 } else { 404 },
+        headers,
+        body: content.unwrap_or_default().to_vec(),
+    }
 }
 
 fn blob<'a>(cloud: &'a Cloud, digest: &str) -> Option<&'a [u8]> {

@@ -1,0 +1,123 @@
+//! Services of the ECS controller: a push rolls them, once.
+
+use crate::scene::{Release, deliver, entry, pushed, told};
+use cloud::fixture;
+use futures_util::future::join;
+use serde_json::{Value, json};
+use shared::config::{Engine, Service};
+
+const CONFIGURATION: &str = "deploymentConfiguration";
+
+/// A service `web` without a load balancer, version 1 running, three tasks.
+async fn rolling(release: &Release) -> Service {
+    let digest = release.push("web", "v1", "1");
+    release.call("ecs", "CreateCluster", json!({ "clusterName": "web-cluster" }));
+    let image = format!("123456789012.dkr.ecr.us-east-1.amazonaws.com/web@{digest}");
+    let definition = json!({
+        "family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+        "memory": "512", "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+        "containerDefinitions": [{ "name": "app", "image": image }],
+    });
+    release.call("ecs", "RegisterTaskDefinition", definition);
+    let service = json!({
+        "cluster": "web-cluster", "serviceName": "web", "taskDefinition": "web", "desiredCount": 3,
+        "launchType": "FARGATE",
+        "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
+        CONFIGURATION: { "maximumPercent": 150, "minimumHealthyPercent": 50 },
+    });
+    release.call("ecs", "CreateService", service);
+    steady(release).await;
+    Service { engine: Engine::Ecs, ..entry("web") }
+}
+
+async fn steady(release: &Release) {
+    let done = |world: &mut _| {
+        let deployments = crate::scene::describe(world, "web")["deployments"].clone();
+        deployments.as_array().unwrap().len() == 1 && deployments[0]["rolloutState"] == "COMPLETED"
+    };
+    release.until("the service is steady", done).await;
+}
+
+fn image(release: &Release) -> String {
+    let live = release.live("web");
+    live["taskDefinition"]["containerDefinitions"][0]["image"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_rolls_the_service_with_its_own_configuration_and_the_breaker_on() {
+    let release = Release::new();
+    let service = rolling(&release).await;
+    // A person, or scaling, has moved the number of tasks since.
+    release.call(
+        "ecs",
+        "UpdateService",
+        json!({ "cluster": "web-cluster", "service": "web", "desiredCount": 5 }),
+    );
+    steady(&release).await;
+    let digest = release.push("web", "v2", "2");
+    let answer = deliver(&release.function(vec![service]), &pushed("web", "v2", &digest)).await.unwrap();
+    assert_eq!(answer["services"]["web"]["started"], "web:2", "{answer}");
+    steady(&release).await;
+    assert!(image(&release).ends_with(&format!("/web@{digest}")));
+    let after = release.cloud.with(|world| crate::scene::describe(world, "web"));
+    assert_eq!(after["desiredCount"], 5);
+    let configuration = &after[CONFIGURATION];
+    assert_eq!(
+        (&configuration["maximumPercent"], &configuration["minimumHealthyPercent"]),
+        (&json!(150), &json!(50))
+    );
+    assert_eq!(configuration["deploymentCircuitBreaker"]["rollback"], true, "{configuration}");
+    let update = release.calls().into_iter().find(|(name, ..)| name == "UpdateService").unwrap().1;
+    assert_eq!(update["desiredCount"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_handlers_at_once_and_late_duplicates_make_one_deployment() {
+    let release = Release::new();
+    let service = rolling(&release).await;
+    let digest = release.push("web", "v2", "2");
+    let event = pushed("web", "v2", &digest);
+    let (one, two) = (release.function(vec![service.clone()]), release.function(vec![service]));
+    let (first, second) = join(deliver(&one, &event), deliver(&two, &event)).await;
+    assert_eq!(first.unwrap()["services"]["web"]["started"], "web:2");
+    assert_eq!(second.unwrap()["services"]["web"]["started"], "web:2", "both take the older of two");
+    let during = deliver(&one, &event).await.unwrap();
+    assert!(told(&during, "web").1.starts_with("already being deployed by"), "{during}");
+    steady(&release).await;
+    let late = deliver(&two, &event).await.unwrap();
+    assert_eq!(told(&late, "web"), ("nothing", "already live with web:2"));
+    assert_eq!(deployments(&release), 2, "the service's creation and one more");
+}
+
+fn deployments(release: &Release) -> usize {
+    let listed =
+        release.call("ecs", "ListServiceDeployments", json!({ "cluster": "web-cluster", "service": "web" }));
+    listed["serviceDeployments"].as_array().unwrap().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_circuit_breaker_took_back_never_starts_again() {
+    let release = Release::new();
+    let service = rolling(&release).await;
+    let before = image(&release);
+    let digest = release.cloud.with(|world| {
+        let crash = [("APP_VERSION", "2"), ("APP_EXIT_AFTER_MS", "100"), ("APP_EXIT_CODE", "1")];
+        fixture::push_image(world, "web", "v2", &crash).unwrap()
+    });
+    let event = pushed("web", "v2", &digest);
+    let function = release.function(vec![service]);
+    let answer = deliver(&function, &event).await.unwrap();
+    assert_eq!(told(&answer, "web").0, "start", "{answer}");
+    release
+        .until("the breaker trips", |world| {
+            let input = json!({ "cluster": "web-cluster", "service": "web" });
+            let listed = world.call("ecs", "ListServiceDeployments", input).unwrap();
+            let states = listed["serviceDeployments"].as_array().unwrap().iter();
+            states.filter(|deployment| deployment["status"] == "ROLLBACK_SUCCESSFUL").count() == 1
+        })
+        .await;
+    assert_eq!(image(&release), before);
+    let again = deliver(&function, &event).await.unwrap();
+    assert!(told(&again, "web").1.starts_with("this image was rejected before"), "{again}");
+    assert_eq!(release.done("UpdateService"), 1);
+}
