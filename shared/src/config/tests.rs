@@ -68,58 +68,48 @@ fn complete() -> serde_json::Value {
     } })
 }
 
-#[test]
-fn the_example_is_read_as_it_is_written() {
-    let releases = Releases::parse(EXAMPLE, "releases.yaml").unwrap();
-    let request = |get: &str| SmokeRequest {
-        get: get.to_owned(),
+fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+fn image(repository: &str, container: &str, tags: &str) -> ImageRule {
+    let tags = TagPattern::new(tags).unwrap();
+    ImageRule { repository: repository.into(), container: container.into(), tags }
+}
+
+/// The checks of the example's first service.
+fn checks() -> Checks {
+    let get = |path: &str| SmokeRequest {
+        get: path.into(),
         headers: Vec::new(),
         status: 200,
         json: serde_json::Map::new(),
     };
     let json = json!({ "status": "healthy" }).as_object().unwrap().clone();
-    let headers = vec![("authorization".to_owned(), "secret:api/smoke-token".to_owned())];
-    let minutes = |n: u64| Duration::from_secs(n * 60);
-    let api = Service {
-        name: "api-production".into(),
-        cluster: "api-cluster".into(),
-        service: "api-service".into(),
-        images: vec![ImageRule {
-            repository: "api-service".into(),
-            container: "api".into(),
-            tags: TagPattern::new("[0-9a-f]{40}").unwrap(),
-        }],
-        engine: Engine::CodeDeploy { application: "api-deploy".into(), group: "api-production".into() },
-        checks: Checks {
-            before_install: vec![Check::Migrate(Migrate {
-                container: "api".into(),
-                command: vec!["node".into(), "migrate.js".into()],
-                timeout: minutes(30),
-            })],
-            before_allow_traffic: vec![Check::Smoke(Smoke {
-                base_url: "https://api.internal:8443".into(),
-                requests: vec![
-                    SmokeRequest { json, ..request("/health") },
-                    SmokeRequest { headers, ..request("/me") },
-                ],
-            })],
-            ..Checks::default()
-        },
-        alarms: vec!["api-5xx-green".into(), "api-latency".into()],
-        watch: minutes(30),
-        scan: Some(ScanGate { block: vec![Severity::Critical, Severity::High], wait: minutes(10) }),
-        freeze: vec![Freeze::parse("fri 16:00 - mon 08:00 Europe/Dublin").unwrap()],
-        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()) },
+    let headers = vec![("authorization".into(), "secret:api/smoke-token".into())];
+    let migrate = Migrate {
+        container: "api".into(),
+        command: vec!["node".into(), "migrate.js".into()],
+        timeout: minutes(30),
     };
+    let smoke = Smoke {
+        base_url: "https://api.internal:8443".into(),
+        requests: vec![SmokeRequest { json, ..get("/health") }, SmokeRequest { headers, ..get("/me") }],
+    };
+    Checks {
+        before_install: vec![Check::Migrate(migrate)],
+        before_allow_traffic: vec![Check::Smoke(smoke)],
+        ..Checks::default()
+    }
+}
+
+#[test]
+fn the_example_is_read_as_it_is_written() {
     let worker = Service {
         name: "worker".into(),
         cluster: "api-cluster".into(),
         service: "worker".into(),
-        images: vec![ImageRule {
-            repository: "worker".into(),
-            container: "worker".into(),
-            tags: TagPattern::new("v[0-9]+[.][0-9]+[.][0-9]+").unwrap(),
-        }],
+        images: vec![image("worker", "worker", "v[0-9]+[.][0-9]+[.][0-9]+")],
         engine: Engine::Ecs,
         checks: Checks::default(),
         alarms: Vec::new(),
@@ -128,7 +118,20 @@ fn the_example_is_read_as_it_is_written() {
         freeze: Vec::new(),
         notify: Notify::default(),
     };
-    assert_eq!(releases.services(), [api, worker]);
+    let api = Service {
+        name: "api-production".into(),
+        service: "api-service".into(),
+        images: vec![image("api-service", "api", "[0-9a-f]{40}")],
+        engine: Engine::CodeDeploy { application: "api-deploy".into(), group: "api-production".into() },
+        checks: checks(),
+        alarms: vec!["api-5xx-green".into(), "api-latency".into()],
+        watch: minutes(30),
+        scan: Some(ScanGate { block: vec![Severity::Critical, Severity::High], wait: minutes(10) }),
+        freeze: vec![Freeze::parse("fri 16:00 - mon 08:00 Europe/Dublin").unwrap()],
+        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()) },
+        ..worker.clone()
+    };
+    assert_eq!(Releases::parse(EXAMPLE, "releases.yaml").unwrap().services(), [api, worker]);
 }
 
 #[test]
@@ -169,7 +172,7 @@ services:
         faults(text),
         "\
 f:2:3: services.a.cluster: is missing
-f:3:14: services.a.service: is a number; put it in quotes if it is meant as text: '1'
+f:3:14: services.a.service: is a number; put it in quotes if it is meant as text
 f:4:14: services.a.images[0].container: is missing
 f:4:37: services.a.images[0].tags: is not a regular expression: found open group without closing ')'
 f:4:44: services.a.images[1]: is a number; write a mapping, as in { key: value }
