@@ -1,5 +1,7 @@
 //! Freeze windows: times in which nothing is released.
 
+use std::cmp::Ordering;
+
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, AmbiguousTimestamp, TimeZone};
 use jiff::{Span, Timestamp, ToSpan};
@@ -88,18 +90,12 @@ impl Freeze {
 
     fn start(&self, at: DateTime) -> Option<Timestamp> {
         let moments = self.zone.to_ambiguous_timestamp(at);
-        if let AmbiguousOffset::Gap { .. } = moments.offset() {
-            return self.change(moments);
-        }
-        moments.earlier().ok()
+        if is_skipped(&moments) { self.change(moments) } else { moments.earlier().ok() }
     }
 
     fn end(&self, at: DateTime) -> Option<Timestamp> {
         let moments = self.zone.to_ambiguous_timestamp(at);
-        if let AmbiguousOffset::Gap { .. } = moments.offset() {
-            return self.change(moments);
-        }
-        moments.later().ok()
+        if is_skipped(&moments) { self.change(moments) } else { moments.later().ok() }
     }
 
     /// The change that skips what `moments` would be: the last one up to the later reading,
@@ -110,45 +106,50 @@ impl Freeze {
     }
 }
 
+fn is_skipped(moments: &AmbiguousTimestamp) -> bool {
+    matches!(moments.offset(), AmbiguousOffset::Gap { .. })
+}
+
 impl When {
     fn between(from: Moment, to: Moment) -> Result<Self, String> {
         match (from, to) {
             (Moment::Weekly(first, start), Moment::Weekly(last, end)) => {
-                let mut days = first.until(last);
-                let from = start.unwrap_or(Time::midnight());
-                let to = end.unwrap_or_else(|| {
-                    days += 1;
-                    Time::midnight()
-                });
-                if (days == 0 || days == 7) && from == to {
-                    return Err(format!("starts and ends at the same time, which would be always; {FORM}"));
-                }
-                // `fri 16:00 - fri 08:00` is all of the week but eight hours.
-                if days == 0 && to < from {
-                    days = 7;
-                }
-                Ok(Self::Weekly { from: (first, from), days, to })
+                Self::weekly((first, start), (last, end))
             }
-            (Moment::Once(first, start), Moment::Once(last, end)) => {
-                let from = first.to_datetime(start.unwrap_or(Time::midnight()));
-                let to = match end {
-                    Some(end) => last.to_datetime(end),
-                    None => last
-                        .tomorrow()
-                        .map_err(|_| format!("ends too late; {FORM}"))?
-                        .to_datetime(Time::midnight()),
-                };
-                if to == from {
-                    return Err(format!("starts and ends at the same time, which would be never; {FORM}"));
-                }
-                if to < from {
-                    return Err("ends before it starts; swap the two".to_owned());
-                }
-                Ok(Self::Once { from, to })
-            }
+            (Moment::Once(first, start), Moment::Once(last, end)) => Self::once((first, start), (last, end)),
             (Moment::Weekly(..), Moment::Once(..)) | (Moment::Once(..), Moment::Weekly(..)) => {
                 Err(format!("has a day of the week on one side and a date on the other; {FORM}"))
             }
+        }
+    }
+
+    fn weekly(first: (Weekday, Option<Time>), last: (Weekday, Option<Time>)) -> Result<Self, String> {
+        let from = first.1.unwrap_or(Time::midnight());
+        let days = first.0.until(last.0);
+        let (days, to) = match last.1 {
+            // `fri 16:00 - fri 08:00` is all of the week but eight hours.
+            Some(time) if days == 0 && time < from => (7, time),
+            Some(time) => (days, time),
+            None => (days + 1, Time::midnight()),
+        };
+        if days % 7 == 0 && from == to {
+            return Err(format!("starts and ends at the same time, which would be always; {FORM}"));
+        }
+        Ok(Self::Weekly { from: (first.0, from), days, to })
+    }
+
+    fn once(first: (Date, Option<Time>), last: (Date, Option<Time>)) -> Result<Self, String> {
+        let from = first.0.to_datetime(first.1.unwrap_or(Time::midnight()));
+        let to = match last.1 {
+            Some(time) => last.0.to_datetime(time),
+            None => {
+                last.0.tomorrow().map_err(|_| format!("ends too late; {FORM}"))?.to_datetime(Time::midnight())
+            }
+        };
+        match from.cmp(&to) {
+            Ordering::Less => Ok(Self::Once { from, to }),
+            Ordering::Equal => Err(format!("starts and ends at the same time, which would be never; {FORM}")),
+            Ordering::Greater => Err("ends before it starts; swap the two".to_owned()),
         }
     }
 }

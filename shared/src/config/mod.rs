@@ -137,8 +137,8 @@ pub struct Notify {
 impl Releases {
     /// Reads a file; fails with everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        let fail = |what: String| Faults::new(&path.to_string_lossy(), vec![Fault::of_the_file(what)]);
+        let file = path.to_string_lossy();
+        let fail = |what: String| Faults::new(&file, vec![Fault::of_the_file(what)]);
         let bytes = std::fs::read(path).map_err(|e| fail(format!("can't be read: {e}")))?;
         let text =
             str::from_utf8(&bytes).map_err(|e| fail(format!("is not UTF-8: {e}; save it as UTF-8")))?;

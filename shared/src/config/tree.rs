@@ -45,9 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Fault> {
     let mut documents = 0;
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| {
-            Fault::at(position(*e.marker()), "", format_args!("is not valid YAML: {}", e.info()))
-        })?;
+        let (event, span) = event.map_err(|e| invalid(text, position(*e.marker()), e.info()))?;
         let position = position(span.start);
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
@@ -62,6 +60,18 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Fault> {
         builder.take(event, position)?;
     }
     Ok(builder.root)
+}
+
+/// The parser's words, and what is behind them if it is what happens most: `{ slack: #deploys }`
+/// is a mapping that does not end, for `#` starts a comment.
+fn invalid(text: &str, position: Position, what: &str) -> Fault {
+    let written = text.lines().enumerate().take(position.line).filter(|(_, line)| !line.trim().is_empty());
+    let nearby = written.collect::<Vec<_>>().into_iter().rev().take(2);
+    let comment = nearby.into_iter().find(|(_, line)| line.contains(['{', '[']) && line.contains(": #"));
+    let hint = comment.map_or(String::new(), |(i, _)| {
+        format!("; perhaps the # on line {} belongs in quotes: alone it starts a comment", i + 1)
+    });
+    Fault::at(position, "", format_args!("is not valid YAML: {what}{hint}"))
 }
 
 fn position(mark: Marker) -> Position {

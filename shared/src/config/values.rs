@@ -45,15 +45,15 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What follows the base URL in a request.
+/// What follows the base URL in a request. A query may hold a token: no error repeats it.
 pub(super) fn path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
-        return Err(format!("'{text}' does not start with '/'; write the path alone, as in /health"));
+        return Err("does not start with '/'; write the path alone, as in /health".to_owned());
     }
     if text.contains('#') {
         return Err("holds a '#', which never reaches a server; leave it out or write %23".to_owned());
     }
-    text.parse::<Uri>().map_err(|e| format!("'{text}' is not a path ({e}); write it like /health"))?;
+    text.parse::<Uri>().map_err(|e| format!("is not a path ({e}); write it like /health"))?;
     Ok(text.to_owned())
 }
 
