@@ -319,3 +319,6 @@ impl ReleaseTags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -433,3 +433,41 @@ async fn a_scan_is_waited_for_and_its_findings_refuse_the_image() {
     let answer = deliver(&function, &event).await.unwrap();
     assert_eq!(told(&answer, "api").0, "start", "{answer}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn members_that_no_sdk_knows_reach_ecs_again_as_they_were() {
+    let release = Release::new();
+    release.settled().await;
+    let mut definition = release.live("api")["taskDefinition"].clone();
+    definition["newAtTop"] = json!({ "a": [1.5, null] });
+    definition["containerDefinitions"][0]["newInContainer"] = json!({ "b": true });
+    definition["containerDefinitions"][0]["portMappings"][0]["newInPort"] = json!("c");
+    definition["tags"] = json!([{ "key": "team", "value": "payments" }]);
+    let members = definition.as_object_mut().unwrap();
+    for name in ["taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy"] {
+        members.shift_remove(name);
+    }
+    let registered = release.call("ecs", "RegisterTaskDefinition", definition.clone());
+    let revision = registered["taskDefinition"]["taskDefinitionArn"].as_str().unwrap();
+    let started = release.call("codedeploy", "CreateDeployment", by_hand(revision));
+    release.ended(started["deploymentId"].as_str().unwrap()).await;
+    let digest = release.push("api", "v2", "2");
+    deliver(&release.function(vec![entry("api")]), &pushed("api", "v2", &digest)).await.unwrap();
+    let mut sent = release.calls().into_iter().find(|(name, ..)| name == "RegisterTaskDefinition").unwrap().1;
+    let tags: Vec<_> = sent["tags"].as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(tags, ["team", "sluice:digest", "sluice:tag", "sluice:pushed-at", "sluice:replaces"]);
+    sent["tags"] = definition["tags"].clone();
+    sent["containerDefinitions"][0]["image"] = definition["containerDefinitions"][0]["image"].clone();
+    assert_eq!(sent, definition);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_runs_out_of_time_says_which_service_it_left() {
+    let release = Release::new();
+    release.settled().await;
+    let digest = release.push("api", "v2", "2");
+    release.cloud.call_time(40_000);
+    let function = release.function(vec![entry("api")]);
+    let error = deliver(&function, &pushed("api", "v2", &digest)).await.unwrap_err();
+    assert_eq!(error.to_string(), "api: not finished within the function's time");
+}

@@ -1,0 +1,164 @@
+//! What is registered differs from what was described in images and `sluice:` tags only:
+//! shown for random JSON, whether anyone knows its members or not.
+
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::*;
+
+fn release() -> Release {
+    Release {
+        digest: format!("sha256:{}", "ab".repeat(32)).parse().unwrap(),
+        tag: "v2".into(),
+        pushed_at: "2026-11-20T12:00:00Z".parse().unwrap(),
+    }
+}
+
+const IMAGE: &str = "1.dkr.ecr.eu-west-1.amazonaws.com/api@sha256:abab";
+
+fn revision(text: &str) -> Revision {
+    Revision::from_answer(text.as_bytes()).unwrap()
+}
+
+/// What must come of an answer: its text with the changes made by hand.
+fn tags_added(before: &str, arn: &str) -> String {
+    let release = release();
+    let own = [
+        ("sluice:digest", release.digest.to_string()),
+        ("sluice:tag", release.tag),
+        ("sluice:pushed-at", release.pushed_at.to_string()),
+        ("sluice:replaces", arn.to_owned()),
+    ];
+    let own: Vec<_> = own.map(|(key, value)| json!({ "key": key, "value": value }).to_string()).into();
+    let comma = if before.is_empty() { "" } else { "," };
+    format!("[{before}{comma}{}]", own.join(","))
+}
+
+#[test]
+fn members_that_nobody_knows_come_out_byte_for_byte() {
+    let arn = "arn:aws:ecs:eu-west-1:1:task-definition/api:7";
+    // Unknown at three depths, with numbers, spaces and escapes as only a text can keep them.
+    let kept = r#""family":"api","newAtTop":{"a" : [1.0, 1e3,12345678901234567890123, "\u00e9\/"]},"#;
+    let sidecar = r#"{"name":"log","image":"fluent:1","newInContainer":{"x":{"y":null}},"cpu":0}"#;
+    let (head, tail) =
+        (r#"{"name":"app","image":""#, r#"","portMappings":[{"containerPort":80,"newInPort":0.10}]}"#);
+    let answer = format!(
+        r#"{{"taskDefinition":{{"taskDefinitionArn":"{arn}",{kept}"containerDefinitions":[{head}old:1{tail},{sidecar}],
+        "revision":7,"status":"ACTIVE","requiresAttributes":[{{"name":"x"}}],"compatibilities":["EC2"],
+        "registeredAt":1.7e9,"registeredBy":"me","deregisteredAt":1,"deleteRequestedAt":2,"volumes":[]}},
+        "tags":[{{"key":"team","value":"a b"}},{{"key":"sluice:verdict","value":"good"}},{{"key":"aws:x","value":"y"}}]}}"#
+    );
+    let rendered = revision(&answer).next(&[("app", IMAGE.to_owned())], &release()).unwrap();
+    let tags = tags_added(r#"{"key":"team","value":"a b"}"#, arn);
+    let expected = format!(
+        r#"{{{kept}"containerDefinitions":[{head}{IMAGE}{tail},{sidecar}],"volumes":[],"tags":{tags}}}"#
+    );
+    assert_eq!(rendered.body, expected);
+    assert_eq!(rendered.family, "api");
+}
+
+#[test]
+fn what_ecs_would_refuse_is_refused_here() {
+    let answer = |filler: usize, tags: usize| {
+        let tags: Vec<_> = (0..tags).map(|n| json!({ "key": format!("k{n}"), "value": "v" })).collect();
+        let definition = json!({
+            "taskDefinitionArn": "arn:x/api:1", "family": "x".repeat(filler),
+            "containerDefinitions": [{ "name": "app", "image": "a" }],
+        });
+        json!({ "taskDefinition": definition, "tags": tags }).to_string()
+    };
+    let next = |text: &str, name: &str| revision(text).next(&[(name, IMAGE.to_owned())], &release());
+    assert!(next(&answer(60_000, 43), "app").is_ok());
+    assert!(matches!(next(&answer(66_000, 0), "app"), Err(RenderError::TooLarge(_))));
+    let error = next(&answer(1, 44), "app").unwrap_err();
+    assert_eq!(error, RenderError::TooManyTags("api:1".into(), 44, 1));
+    let error = next(&answer(1, 0), "web").unwrap_err().to_string();
+    assert_eq!(error, "api:1 has no container 'web'; name one of its containers in releases.yaml: app");
+}
+
+#[test]
+fn a_revision_is_its_own_copy_until_it_is_judged() {
+    let before = json!({
+        "taskDefinition": {
+            "taskDefinitionArn": "arn:x/api:1", "status": "ACTIVE", "family": "api",
+            "containerDefinitions": [{ "name": "app", "image": "old" }],
+        },
+        "tags": [{ "key": "team", "value": "a" }],
+    });
+    let rendered = revision(&before.to_string()).next(&[("app", IMAGE.to_owned())], &release()).unwrap();
+    let mut registered: Value = serde_json::from_str(&rendered.body).unwrap();
+    let mut tags = registered.as_object_mut().unwrap().shift_remove("tags").unwrap();
+    for (name, value) in [("taskDefinitionArn", "arn:x/api:2"), ("status", "ACTIVE"), ("registeredBy", "me")]
+    {
+        registered[name] = value.into();
+    }
+    let described = |definition: &Value, tags: &Value| {
+        revision(&json!({ "taskDefinition": definition, "tags": tags }).to_string())
+    };
+    assert!(described(&registered, &tags).is_already(&rendered));
+    tags.as_array_mut().unwrap().reverse();
+    assert!(described(&registered, &tags).is_already(&rendered), "tags have no order");
+    let mut inactive = registered.clone();
+    inactive["status"] = "INACTIVE".into();
+    assert!(!described(&inactive, &tags).is_already(&rendered));
+    let mut other = registered.clone();
+    other["cpu"] = "512".into();
+    assert!(!described(&other, &tags).is_already(&rendered));
+    tags.as_array_mut().unwrap().push(json!({ "key": "sluice:verdict", "value": "rejected" }));
+    assert!(!described(&registered, &tags).is_already(&rendered));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((".{0,8}", inner), 0..4).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// Random members, none of which Sluice reads or ECS only answers.
+fn any_members() -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::vec(("x.{0,8}", any_json()), 0..6).prop_map(|members| members.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn random_task_definitions_lose_nothing(
+        top in any_members(),
+        containers in prop::collection::vec(any_members(), 1..4),
+        chosen in any::<prop::sample::Index>(),
+        tags in prop::collection::btree_map("t.{0,8}", ".{0,8}", 0..4),
+    ) {
+        let chosen = chosen.index(containers.len());
+        let mut definition = top;
+        let containers: Vec<_> = containers.into_iter().enumerate().map(|(n, mut container)| {
+            container.insert("name".into(), format!("c{n}").into());
+            container.insert("image".into(), "old:1".into());
+            Value::Object(container)
+        }).collect();
+        definition.insert("family".into(), "api".into());
+        definition.insert("containerDefinitions".into(), containers.into());
+        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let mut answered = definition.clone();
+        answered.insert("taskDefinitionArn".into(), "arn:x/api:1".into());
+        answered.insert("status".into(), "ACTIVE".into());
+        let answer = json!({ "taskDefinition": answered, "tags": tags }).to_string();
+
+        let name = format!("c{chosen}");
+        let rendered = revision(&answer).next(&[(&name, IMAGE.to_owned())], &release()).unwrap();
+
+        let mut expected = definition;
+        expected["containerDefinitions"][chosen]["image"] = IMAGE.into();
+        let own = tags_added(&tags.iter().map(Value::to_string).collect::<Vec<_>>().join(","), "arn:x/api:1");
+        expected.insert("tags".into(), serde_json::from_str(&own).unwrap());
+        prop_assert_eq!(rendered.body, Value::Object(expected).to_string());
+    }
+}
