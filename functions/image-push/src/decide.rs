@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use shared::aws::{Alarm, AlarmState, Controller, EcsService, Group, Image, Scan};
 use shared::config::{Engine, ImageRule, Service, Severity};
+use shared::events::ecr::Cause;
 use shared::image::{Digest, Platform, Pushed};
 use shared::release::{Deployment, State};
 use shared::revision::{Release, Revision, RuntimePlatform, Verdict};
@@ -13,6 +14,7 @@ use shared::revision::{Release, Revision, RuntimePlatform, Verdict};
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     pub now: Timestamp,
+    pub cause: Cause,
     pub service: &'a Service,
     /// The rules of this service for the image's repository; at least one.
     pub rules: &'a [&'a ImageRule],
@@ -96,6 +98,8 @@ pub enum Nothing {
     AlreadyInProgress { deployment: String },
     RejectedBefore { by: String, how: String },
     DeployedBefore { deployment: String },
+    NoScanGate { repository: String },
+    ScannedLater { pushed_at: Timestamp },
     OlderThanLive { pushed_at: Timestamp, live_pushed_at: Timestamp },
     WrongPlatform { image: Vec<Platform>, service: RuntimePlatform },
 }
@@ -156,6 +160,7 @@ fn judge(facts: &Facts<'_>) -> Result<Start, Decision> {
     let running = facts.running.as_ref().ok_or(Refuse::NoService)?;
     fits(facts.service, running, &rules)?;
     is_new(facts, running, image, &rules)?;
+    is_awaited(facts, image)?;
     runs_there(facts, running, pushed)?;
     scanned(facts, image)?;
     is_free(facts, running)?;
@@ -324,6 +329,19 @@ fn scanned(facts: &Facts<'_>, image: &Image) -> Result<(), Decision> {
             _ => Err(Refuse::ScanLate { since: image.pushed_at }.into()),
         },
     }
+}
+
+/// Scanning goes on for as long as an image exists. Only the end of the scan that a push
+/// waits for may start something; what was never started before is left to people.
+fn is_awaited(facts: &Facts<'_>, image: &Image) -> Result<(), Nothing> {
+    let awaited = match (facts.cause, &facts.service.scan) {
+        (Cause::Push, _) => true,
+        (Cause::Scanned, None) => false,
+        (Cause::Scanned, Some(gate)) => {
+            image.pushed_at.checked_add(gate.wait).is_ok_and(|until| facts.now < until)
+        }
+    };
+    if awaited { Ok(()) } else { Err(Nothing::ScannedLater { pushed_at: image.pushed_at }) }
 }
 
 /// Whether nothing and nobody holds the service.

@@ -25,6 +25,7 @@ const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 /// Facts that are owned, to be changed by a row of the table.
 struct Case {
     now: Timestamp,
+    cause: Cause,
     service: Service,
     image: Option<(Image, Pushed)>,
     scan: Option<Scan>,
@@ -44,6 +45,7 @@ impl Case {
         let engine = Engine::CodeDeploy { application: "api-deploy".into(), group: "api".into() };
         Self {
             now: at("2026-11-20T12:00:30Z"),
+            cause: Cause::Push,
             service: Service {
                 name: "api".into(),
                 cluster: "main".into(),
@@ -76,6 +78,7 @@ impl Case {
     fn facts<'a>(&'a self, rules: &'a [&'a ImageRule]) -> Facts<'a> {
         Facts {
             now: self.now,
+            cause: self.cause,
             service: &self.service,
             rules,
             image: self.image.as_ref().map(|(image, pushed)| (image, pushed)),
@@ -175,6 +178,14 @@ fn running() -> Running {
 type Row = (&'static str, fn(&mut Case), &'static str);
 
 const STARTS: &[Row] = &[
+    (
+        "the end of the scan that the push waits for",
+        |c| {
+            c.gate(Scan::Done([].into()));
+            c.cause = Cause::Scanned;
+        },
+        "tag v2 pushed",
+    ),
     ("the usual push", |_| {}, "tag v2 pushed 2026-11-20T12:00:00Z for app"),
     (
         "a red alarm of long ago that is without data now",
@@ -264,6 +275,19 @@ const WAITS: &[Row] = &[
 ];
 
 const NOTHINGS: &[Row] = &[
+    (
+        "scanned again after the push stopped waiting",
+        |c| {
+            c.gate(Scan::Done([].into()));
+            (c.cause, c.now) = (Cause::Scanned, at("2026-11-20T12:10:00Z"));
+        },
+        "scanned again: the push of 2026-11-20T12:00:00Z no longer waits for it",
+    ),
+    (
+        "scanned where nobody waits for it",
+        |c| c.cause = Cause::Scanned,
+        "scanned again: the push of 2026-11-20T12:00:00Z no longer waits for it",
+    ),
     ("no tag", |c| c.image().tags.clear(), "the image has no tag"),
     (
         "another tag",

@@ -2,6 +2,7 @@
 //! service that takes it.
 
 mod decide;
+mod history;
 mod image;
 mod start;
 mod target;
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::aws::Aws;
 use shared::config::{ImageRule, Releases, Service};
-use shared::events::ecr::{EcrEvent, ImageEvent};
+use shared::events::ecr::{Cause, EcrEvent, ImageEvent};
 use shared::image::{is_companion_tag, is_image_media_type};
 use shared::start::Invocation;
 use tracing::Instrument as _;
@@ -100,10 +101,17 @@ impl ImagePush {
                 None => takers.push((service, vec![rule])),
             }
         }
-        let rules = || takers.iter().flat_map(|(_, rules)| rules);
+        let repository = || event.repository.clone();
         if takers.is_empty() {
-            return Err(Nothing::NotOurs { repository: event.repository.clone() });
+            return Err(Nothing::NotOurs { repository: repository() });
         }
+        if event.cause == Cause::Scanned {
+            takers.retain(|(service, _)| service.scan.is_some());
+            // Which tags it has is asked of ECR: an event of a scan need not name them.
+            let none = Nothing::NoScanGate { repository: repository() };
+            return if takers.is_empty() { Err(none) } else { Ok(takers) };
+        }
+        let rules = || takers.iter().flat_map(|(_, rules)| rules);
         if !is_image_media_type(event.artifact_media_type.as_deref()) {
             return Err(Nothing::Artifact(event.artifact_media_type.clone().unwrap_or_default()));
         }
@@ -137,6 +145,7 @@ impl ImagePush {
             service,
             rules,
             image: &image,
+            cause: event.cause,
             time: happened,
             hook: self.hook.as_deref(),
         });

@@ -62,6 +62,12 @@ impl Display for Nothing {
             Self::NotOurs { repository } => {
                 write!(f, "no service in releases.yaml takes images of {repository}")
             }
+            Self::NoScanGate { repository } => {
+                write!(f, "no service that takes images of {repository} waits for their scan")
+            }
+            Self::ScannedLater { pushed_at } => {
+                write!(f, "scanned again: the push of {pushed_at} no longer waits for it")
+            }
             Self::Untagged => f.write_str("the image has no tag"),
             Self::TagDoesNotMatch { tags, patterns } => {
                 write!(f, "none of the image's tags ({}) matches {}", tags.join(", "), patterns.join(" or "))

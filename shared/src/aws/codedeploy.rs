@@ -1,5 +1,7 @@
 //! CodeDeploy: a deployment group, what was deployed in it, and a new deployment.
 
+use std::ops::Range;
+
 use anyhow::Context as _;
 use aws_sdk_codedeploy::types::{
     AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentInfo, DeploymentStatus,
@@ -33,6 +35,13 @@ pub struct Order<'a> {
     pub description: String,
 }
 
+/// Ids of deployments, and what asks for the next ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    pub ids: Vec<String>,
+    pub next: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
     Deployment(String),
@@ -63,15 +72,20 @@ impl Aws {
         })
     }
 
-    /// Ids of the deployments created in a group since then. May lag behind a creation.
+    /// One page of the ids of the deployments created in a group within `range`, the first or
+    /// the one that the token of another names. May lag behind a creation.
     pub async fn deployment_ids(
         &self,
         application: &str,
         group: &str,
-        since: Timestamp,
-    ) -> anyhow::Result<Vec<String>> {
-        let range = TimeRange::builder().start(date_time(since)).build();
-        self.list(application, group, |call| call.create_time_range(range.clone())).await
+        range: &Range<Timestamp>,
+        token: Option<String>,
+    ) -> anyhow::Result<Page> {
+        let times = TimeRange::builder().start(date_time(range.start)).end(date_time(range.end)).build();
+        let call = self.codedeploy.list_deployments().application_name(application);
+        let call = call.deployment_group_name(group).create_time_range(times).set_next_token(token);
+        let answer = call.send().await.map_err(failed(listing(application, group)))?;
+        Ok(Page { ids: answer.deployments().to_vec(), next: answer.next_token().map(str::to_owned) })
     }
 
     /// The deployment that is active in a group now. The list may lag behind, so the group
@@ -81,35 +95,17 @@ impl Aws {
         application: &str,
         group: &str,
     ) -> anyhow::Result<Option<Deployment>> {
-        let ids = self.list(application, group, |call| {
-            ACTIVE.iter().fold(call, |call, status| call.include_only_statuses(status.clone()))
-        });
-        let (mut ids, group) = try_join(ids, self.deployment_group(application, group)).await?;
-        ids.extend(group.last_attempted);
+        let listed = async {
+            let call = self.codedeploy.list_deployments().application_name(application);
+            let call = call.deployment_group_name(group).set_include_only_statuses(Some(ACTIVE.to_vec()));
+            call.send().await.map_err(failed(listing(application, group)))
+        };
+        let (listed, group) = try_join(listed, self.deployment_group(application, group)).await?;
+        let mut ids = listed.deployments().to_vec();
+        let unlisted = group.last_attempted.filter(|last| !ids.contains(last));
+        ids.extend(unlisted);
         let deployments = self.deployments(&ids).await?;
         Ok(deployments.into_iter().find(|deployment| deployment.state == State::Active))
-    }
-
-    async fn list(
-        &self,
-        application: &str,
-        group: &str,
-        narrowed: impl Fn(ListDeployments) -> ListDeployments,
-    ) -> anyhow::Result<Vec<String>> {
-        let (mut ids, mut token) = (Vec::new(), None);
-        loop {
-            let call = self.codedeploy.list_deployments().application_name(application);
-            let call = narrowed(call.deployment_group_name(group).set_next_token(token));
-            let answer = call
-                .send()
-                .await
-                .map_err(failed(format!("listing the deployments of {application}/{group}")))?;
-            ids.extend_from_slice(answer.deployments());
-            token = answer.next_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(ids);
-            }
-        }
     }
 
     pub async fn deployments(&self, ids: &[String]) -> anyhow::Result<Vec<Deployment>> {
@@ -150,8 +146,9 @@ impl Aws {
     }
 }
 
-type ListDeployments =
-    aws_sdk_codedeploy::operation::list_deployments::builders::ListDeploymentsFluentBuilder;
+fn listing(application: &str, group: &str) -> String {
+    format!("listing the deployments of {application}/{group}")
+}
 
 const ACTIVE: [DeploymentStatus; 5] = [
     DeploymentStatus::Created,

@@ -304,7 +304,10 @@ impl EcsService {
             hold: hold.map(|tag| Hold::parse(&tag.value)),
             alarms: alarms.alarm_names,
             placement: Placement {
-                platform_version: primary.and_then(|s| s.platform_version.clone()).or(view.platform_version),
+                // The service's own word: that of a task set may be what LATEST was at the time.
+                platform_version: view
+                    .platform_version
+                    .or_else(|| primary.and_then(|set| set.platform_version.clone())),
                 network: primary.and_then(|s| s.network_configuration.clone()).or(view.network_configuration),
                 capacity_providers: primary
                     .and_then(|s| s.capacity_provider_strategy.clone())

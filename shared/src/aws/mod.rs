@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use clock::Clock;
 pub use cloudwatch::{Alarm, AlarmState};
-pub use codedeploy::{Created, Group, Order};
+pub use codedeploy::{Created, Group, Order, Page};
 pub use ecr::{Image, ImageId, Scan};
 pub use ecs::{Controller, EcsService, Placement};
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageEvent {
     pub repository: String,
-    /// As the event spells it; ECR's own samples are not valid digests.
+    /// As the event spells it, perhaps empty; ECR's own samples are not valid digests.
     pub digest: String,
     /// Empty where the image has none, or the event does not name one.
     pub tags: Vec<String>,
@@ -53,8 +53,7 @@ struct Action {
     action_type: String,
     result: String,
     repository_name: String,
-    image_digest: String,
-    #[serde(default)]
+    image_digest: Option<String>,
     image_tag: Option<String>,
     artifact_media_type: Option<String>,
 }
@@ -63,10 +62,10 @@ struct Action {
 #[serde(rename_all = "kebab-case")]
 struct Scan {
     scan_status: String,
-    repository_name: String,
-    image_digest: String,
-    #[serde(default)]
-    image_tags: Vec<String>,
+    /// Inspector scans instances and functions as well, which have none.
+    repository_name: Option<String>,
+    image_digest: Option<String>,
+    image_tags: Option<Vec<String>>,
 }
 
 impl EcrEvent {
@@ -95,7 +94,7 @@ fn pushed(action: Action, time: Option<Timestamp>) -> EcrEvent {
     }
     EcrEvent::Image(ImageEvent {
         repository: action.repository_name,
-        digest: action.image_digest,
+        digest: action.image_digest.unwrap_or_default(),
         tags: action.image_tag.into_iter().filter(|tag| !tag.is_empty()).collect(),
         artifact_media_type: action.artifact_media_type,
         time,
@@ -107,15 +106,17 @@ fn pushed(action: Action, time: Option<Timestamp>) -> EcrEvent {
 /// of them are a reason to look, since ECR says what was found. Inspector names the
 /// repository by its ARN.
 fn scanned(scan: Scan, time: Option<Timestamp>) -> EcrEvent {
-    let name = scan.repository_name;
+    let Some(name) = scan.repository_name else {
+        return EcrEvent::Other("a scan of something other than an image".to_owned());
+    };
     let repository = name.split_once(":repository/").map_or(name.as_str(), |(_, name)| name).to_owned();
     if scan.scan_status.is_empty() {
         return EcrEvent::Other("a scan without a status".to_owned());
     }
     EcrEvent::Image(ImageEvent {
         repository,
-        digest: scan.image_digest,
-        tags: scan.image_tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
+        digest: scan.image_digest.unwrap_or_default(),
+        tags: scan.image_tags.into_iter().flatten().filter(|tag| !tag.is_empty()).collect(),
         artifact_media_type: None,
         time,
         cause: Cause::Scanned,
@@ -154,6 +155,21 @@ mod tests {
         let mut event = event("ecr-image-action-push-tag");
         event["detail"].as_object_mut().unwrap().shift_remove("image-tag");
         assert!(matches!(EcrEvent::parse(&event), Ok(EcrEvent::Image(image)) if image.tags.is_empty()));
+    }
+
+    #[test]
+    fn what_an_event_leaves_out_is_asked_of_ecr() {
+        let mut push = event("ecr-image-action-push-tag");
+        let detail = push["detail"].as_object_mut().unwrap();
+        detail["image-tag"] = Value::Null;
+        detail.shift_remove("image-digest");
+        let Ok(EcrEvent::Image(image)) = EcrEvent::parse(&push) else { panic!() };
+        assert_eq!((image.digest.as_str(), image.tags.len()), ("", 0));
+        let mut scan = event("inspector2-scan-complete");
+        scan["detail"]["image-tags"] = Value::Null;
+        assert!(matches!(EcrEvent::parse(&scan), Ok(EcrEvent::Image(image)) if image.tags.is_empty()));
+        scan["detail"].as_object_mut().unwrap().shift_remove("repository-name");
+        assert!(matches!(EcrEvent::parse(&scan), Ok(EcrEvent::Other(_))));
     }
 
     #[test]

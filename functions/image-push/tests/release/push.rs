@@ -171,6 +171,33 @@ async fn a_push_costs_four_round_trips_among_one_service_or_a_thousand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_history_costs_no_round_trip_more_and_is_read_to_its_end() {
+    let release = Release::new();
+    release.settled().await;
+    let first = release.push("api", "v2", "2");
+    let function = release.function(vec![entry("api")]);
+    let event = pushed("api", "v2", &first);
+    let answer = deliver(&function, &event).await.unwrap();
+    let stop = |id: &str| release.call("codedeploy", "StopDeployment", json!({ "deploymentId": id }));
+    stop(answer["services"]["api"]["started"].as_str().unwrap());
+    let live = release.live("api")["taskDefinition"]["taskDefinitionArn"].as_str().unwrap().to_owned();
+    for _ in 0..150 {
+        let by_hand = release.call("codedeploy", "CreateDeployment", by_hand(&live));
+        stop(by_hand["deploymentId"].as_str().unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let again = deliver(&function, &event).await.unwrap();
+    assert!(told(&again, "api").1.starts_with("this image was rejected before"), "{again}");
+
+    let second = release.push("api", "v3", "3");
+    release.cloud.call_time(1_000);
+    let began = tokio::time::Instant::now();
+    let answer = deliver(&function, &pushed("api", "v3", &second)).await.unwrap();
+    assert_eq!(told(&answer, "api").0, "start", "{answer}");
+    assert_eq!(began.elapsed().as_secs(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_ours_costs_no_call() {
     let release = Release::new();
     release.settled().await;
@@ -430,8 +457,14 @@ async fn a_scan_is_waited_for_and_its_findings_refuse_the_image() {
     let answer = deliver(&function, &event).await.unwrap();
     assert_eq!(told(&answer, "api").0, "wait", "{answer}");
     tokio::time::sleep(Duration::from_secs(300)).await;
-    let answer = deliver(&function, &event).await.unwrap();
+    let scanned = json!({
+        "source": "aws.ecr", "detail-type": "ECR Image Scan", "time": "2026-01-01T00:15:00Z",
+        "detail": { "scan-status": "COMPLETE", "repository-name": "api", "image-digest": digest, "image-tags": [] },
+    });
+    let answer = deliver(&function, &scanned).await.unwrap();
     assert_eq!(told(&answer, "api").0, "start", "{answer}");
+    let without_gate = deliver(&release.function(vec![entry("api")]), &scanned).await.unwrap();
+    assert_eq!(without_gate["nothing"], "no service that takes images of api waits for their scan");
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,7 +477,15 @@ async fn members_that_no_sdk_knows_reach_ecs_again_as_they_were() {
     definition["containerDefinitions"][0]["portMappings"][0]["newInPort"] = json!("c");
     definition["tags"] = json!([{ "key": "team", "value": "payments" }]);
     let members = definition.as_object_mut().unwrap();
-    for name in ["taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy"] {
+    for name in [
+        "taskDefinitionArn",
+        "revision",
+        "status",
+        "requiresAttributes",
+        "compatibilities",
+        "registeredAt",
+        "registeredBy",
+    ] {
         members.shift_remove(name);
     }
     let registered = release.call("ecs", "RegisterTaskDefinition", definition.clone());
@@ -454,7 +495,8 @@ async fn members_that_no_sdk_knows_reach_ecs_again_as_they_were() {
     let digest = release.push("api", "v2", "2");
     deliver(&release.function(vec![entry("api")]), &pushed("api", "v2", &digest)).await.unwrap();
     let mut sent = release.calls().into_iter().find(|(name, ..)| name == "RegisterTaskDefinition").unwrap().1;
-    let tags: Vec<_> = sent["tags"].as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap().to_owned()).collect();
+    let tags: Vec<_> =
+        sent["tags"].as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap().to_owned()).collect();
     assert_eq!(tags, ["team", "sluice:digest", "sluice:tag", "sluice:pushed-at", "sluice:replaces"]);
     sent["tags"] = definition["tags"].clone();
     sent["containerDefinitions"][0]["image"] = definition["containerDefinitions"][0]["image"].clone();
