@@ -8,17 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use aws_config::BehaviorVersion;
-use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::aws::Aws;
 use crate::config::Releases;
 use crate::log::{self, redact};
 
@@ -118,21 +113,6 @@ async fn report_init_error(reason: &str) {
         Ok(Err(e)) => tracing::warn!("the reason did not reach the Runtime API: {e:#}"),
         Err(_) => tracing::warn!("the Runtime API did not take the reason within a second"),
     }
-}
-
-/// AWS by the environment that Lambda gives: region, credentials, and `AWS_ENDPOINT_URL` for
-/// any other endpoint. One HTTP client and one TLS set-up for everything.
-pub async fn aws() -> anyhow::Result<Aws> {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .region(EnvironmentVariableRegionProvider::new())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .http_client(http.clone())
-        .load()
-        .await;
-    config.region().context("AWS_REGION is not set; Lambda sets it, elsewhere it names the region")?;
-    Ok(Aws::new(&config, http))
 }
 
 /// The configuration that `SLUICE_RELEASES` names, or that of the layer.

@@ -76,7 +76,7 @@ impl ImagePush {
                 service.name
             );
         }
-        Ok(Self { aws: shared::start::aws().await?, releases, hook })
+        Ok(Self { aws: Aws::from_environment()?, releases, hook })
     }
 
     /// Handles one event. An error names every service that could not be dealt with: the

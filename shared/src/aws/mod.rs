@@ -7,15 +7,20 @@ mod cloudwatch;
 mod codedeploy;
 mod ecr;
 mod ecs;
+mod environment;
+mod http;
 mod raw;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
+use anyhow::Context as _;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::DateTime;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 
 pub use clock::Clock;
@@ -39,12 +44,23 @@ pub struct Aws {
 /// releasing a few dozen services at once takes patience rather than more errors.
 const ATTEMPTS: u32 = 8;
 
+/// A call that takes longer is given up and repeated; AWS answers all of these within a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Aws {
+    /// By the environment that Lambda gives.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        let http = http::client().context("cannot set up TLS")?;
+        Ok(Self::new(&environment::configuration()?, http))
+    }
+
     /// `config` names region, credentials and endpoint; `http` is what all calls go through.
     pub fn new(config: &SdkConfig, http: SharedHttpClient) -> Self {
         let clock = Clock::default();
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let config = config.to_builder().http_client(http.clone()).retry_config(retry).build();
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
+        let config = config.to_builder().http_client(http.clone());
+        let config = config.retry_config(retry).timeout_config(timeouts).build();
         macro_rules! client {
             ($sdk:ident) => {
                 $sdk::Client::from_conf(
