@@ -1,5 +1,6 @@
 //! The release binaries: built as for a deployment, found, zipped.
 
+use std::ffi::OsStr;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,11 +18,21 @@ pub fn build(names: &[&str]) -> Result<PathBuf> {
     for name in names {
         build.args(["--bin", name]);
     }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| tells_of_us(name)) {
+        build.env_remove(name);
+    }
     let status = build.status().context("cargo cannot be started")?;
     ensure!(status.success(), "the release binaries cannot be built");
     let ours = std::env::current_exe()?;
     let target = ours.ancestors().nth(2).context("this binary is in no target folder")?;
     Ok(target.join("release"))
+}
+
+/// What `cargo run` tells a program of its package; ring's build script would take it for news
+/// and be built again, with all that uses it.
+fn tells_of_us(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Bytes of the binary, and of its deployment package.

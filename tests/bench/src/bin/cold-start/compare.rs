@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -76,7 +77,7 @@ pub async fn run(plan: &Plan, folder: &Path) -> Result<Report> {
     if let Some(services) = plan.services {
         let mut many = Contender::new(OURS, folder);
         many.work(&scratch.0, &aws, services.into())?;
-        many.name = format!("{OURS}, {services} services");
+        many.name = format!("{services} services");
         contenders.push(many);
     }
     for n in 0..DISCARDED + plan.runs {
@@ -147,7 +148,7 @@ impl Contender {
             cold: first.after,
             cpu: usage.cpu,
             memory: usage.memory,
-            warm: std::time::Duration::from_secs_f64(warm),
+            warm: Duration::from_secs_f64(warm),
         })
     }
 }

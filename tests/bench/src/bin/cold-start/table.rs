@@ -102,9 +102,10 @@ fn aligned(lines: &[Vec<String>]) -> String {
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Two digits after the point up to ten, one up to a hundred, none above.
+/// Three digits, as many of them after the point as that leaves.
 fn short(figure: f64) -> String {
     match figure {
+        f if f < 0.9995 => format!("{f:.3}"),
         f if f < 9.995 => format!("{f:.2}"),
         f if f < 99.95 => format!("{f:.1}"),
         f => format!("{f:.0}"),
