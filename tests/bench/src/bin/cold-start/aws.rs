@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use anyhow::Result;
-use cloud::Answer;
 use cloud::http::{Request, Response};
 use cloud::world::World;
+use cloud::{Answer, Settings};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// Services that the SDK finds by a variable of their own; all others are at the first port.
+/// Services that the SDK finds by a variable of their own.
 const SERVICES: [&str; 4] = ["ECR", "ECS", "CODEDEPLOY", "CLOUDWATCH"];
 
 /// What a function asked so far.
@@ -28,24 +28,25 @@ pub struct Traffic {
 pub struct Aws {
     pub world: RefCell<World>,
     traffic: Cell<Traffic>,
-    /// `AWS_ENDPOINT_URL` and those of the services.
+    /// `AWS_ENDPOINT_URL_…` of each service; `AWS_ENDPOINT_URL` is for all others.
     pub variables: Vec<(String, String)>,
+    /// Where layers are downloaded from, as S3 has hosts of its own too.
+    pub layers: String,
 }
 
 impl Aws {
     /// Serves until the runtime ends; to be called within a `LocalSet`.
-    pub async fn start(acceptor: &TlsAcceptor, world: World) -> Result<Rc<Self>> {
-        let (mut listeners, mut variables) = (Vec::new(), Vec::new());
+    pub async fn start(acceptor: &TlsAcceptor) -> Result<Rc<Self>> {
+        let (layers, url) = listen().await?;
+        let mut listeners = vec![layers];
+        let mut variables = vec![("AWS_ENDPOINT_URL".to_owned(), url.clone())];
         for service in SERVICES {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            let url = format!("https://localhost:{}", listener.local_addr()?.port());
-            if listeners.is_empty() {
-                variables.push(("AWS_ENDPOINT_URL".to_owned(), url.clone()));
-            }
-            variables.push((format!("AWS_ENDPOINT_URL_{service}"), url));
+            let (listener, url) = listen().await?;
             listeners.push(listener);
+            variables.push((format!("AWS_ENDPOINT_URL_{service}"), url));
         }
-        let aws = Rc::new(Self { world: RefCell::new(world), traffic: Cell::default(), variables });
+        let world = RefCell::new(World::new(Settings::default(), 0));
+        let aws = Rc::new(Self { world, traffic: Cell::default(), variables, layers: url });
         for listener in listeners {
             tokio::task::spawn_local(Rc::clone(&aws).accept(listener, acceptor.clone()));
         }
@@ -101,6 +102,12 @@ impl Aws {
             Answer::Pending(_) => status(501),
         })
     }
+}
+
+async fn listen() -> Result<(TcpListener, String)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("https://localhost:{}", listener.local_addr()?.port());
+    Ok((listener, url))
 }
 
 fn whole(response: Response) -> hyper::Response<Full<Bytes>> {

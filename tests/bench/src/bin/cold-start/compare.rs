@@ -71,7 +71,7 @@ pub async fn run(plan: &Plan, folder: &Path) -> Result<Report> {
     fs::create_dir(&scratch.0)?;
     let certificates = certificates::make()?;
     fs::write(scratch.0.join("roots.pem"), certificates.roots)?;
-    let aws = Aws::start(&certificates.acceptor, scene::pushed()?.world).await?;
+    let aws = Aws::start(&certificates.acceptor).await?;
     let mut contenders = vec![Contender::new(EMPTY, folder), Contender::new(OURS, folder)];
     contenders[1].work(&scratch.0, &aws, 1)?;
     if let Some(services) = plan.services {
@@ -126,7 +126,7 @@ impl Contender {
 
     /// One start in a fresh world, and so many warm invocations.
     async fn start(&mut self, aws: &Rc<Aws>, warm: u16, log: &Path) -> Result<Start> {
-        let pushed = scene::pushed()?;
+        let pushed = scene::pushed(&aws.layers)?;
         aws.replace(pushed.world);
         let (mut function, first) =
             Function::start(&self.binary, &self.variables, &pushed.event, log).await?;

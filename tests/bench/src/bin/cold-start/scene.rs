@@ -28,10 +28,11 @@ pub struct Pushed {
     pub event: Value,
 }
 
-pub fn pushed() -> Result<Pushed> {
+/// Layers are downloaded from `layers`.
+pub fn pushed(layers: &str) -> Result<Pushed> {
     let real = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let now = Ms::try_from(real)?;
-    let settings = Settings { region: Some(REGION.into()), ..Settings::default() };
+    let settings = Settings { region: Some(REGION.into()), endpoint: layers.into(), ..Settings::default() };
     let mut world = World::new(settings, now - HOUR);
     let digest =
         set(&mut world, now - MINUTE).map_err(|fault| anyhow!("the scene cannot be set: {fault}"))?;

@@ -73,10 +73,12 @@ pub struct Verdict {
     pub kept: bool,
 }
 
+/// By the quickest start of each: whatever else the machine does makes a start slower, never
+/// quicker, so medians of two runs on a busy machine differ twofold, and these do not.
 pub fn verdicts(ours: &Row, empty: &Row) -> [Verdict; 2] {
-    let ratio = ours.cold.median / empty.cold.median;
+    let ratio = ours.cold.least / empty.cold.least;
     let cold = format!(
-        "cold start: {} times the empty function's, at most {COLD_START_LIMIT} allowed",
+        "cold start: {} times the empty function's, quickest against quickest, at most {COLD_START_LIMIT} allowed",
         short(ratio)
     );
     let zip = format!("zip: {} MiB, at most {} allowed", short(mib(ours.zip)), mib(ZIP_LIMIT));
@@ -153,10 +155,10 @@ mod tests {
     #[test]
     fn a_verdict_says_what_was_exceeded() {
         let empty = row("empty", 1, 2);
-        let within = verdicts(&row("image-push", 9, 6), &empty);
+        let within = verdicts(&row("image-push", 6, 6), &empty);
         assert!(within.iter().all(|verdict| verdict.kept), "{within:?}");
         let [cold, zip] = verdicts(&row("image-push", 99, 7), &empty);
-        let told = "EXCEEDED: cold start: 50.0 times the empty function's, at most 6 allowed";
+        let told = "EXCEEDED: cold start: 99.0 times the empty function's, quickest against quickest, at most 6 allowed";
         assert_eq!(cold, Verdict { text: told.into(), kept: false });
         let told = "EXCEEDED: zip: 3.50 MiB, at most 3 allowed";
         assert_eq!(zip, Verdict { text: told.into(), kept: false });
