@@ -137,7 +137,7 @@ impl Contender {
         }
         let mut invocations = Vec::new();
         for _ in 0..warm {
-            invocations.push(function.invoke().await?.after.as_secs_f64());
+            invocations.push(function.invoke().await?.as_secs_f64());
         }
         if self.works {
             scene::check_duplicates(&mut aws.world.borrow_mut())?;
@@ -145,7 +145,8 @@ impl Contender {
         function.end().await?;
         let warm = Spread::of(invocations).context("no warm invocation")?.median;
         Ok(Start {
-            cold: first.after,
+            ready: first.ready,
+            cold: first.cold,
             cpu: usage.cpu,
             memory: usage.memory,
             warm: Duration::from_secs_f64(warm),

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// One start of a function, and its warm invocations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Start {
+    /// From just before exec to the first question for an event.
+    pub ready: Duration,
     /// From just before exec to the arrival of the first answer.
     pub cold: Duration,
     /// CPU time of all its threads until then.

@@ -42,7 +42,10 @@ struct Api {
     event: Bytes,
     /// How many events may go out.
     due: Semaphore,
+    /// When the last event did.
     gone_out: Cell<Option<Instant>>,
+    /// When it first asked for an event: its start is over.
+    ready: Cell<Option<Instant>>,
     say: mpsc::UnboundedSender<Said>,
 }
 
@@ -51,10 +54,13 @@ enum Said {
     Error(Bytes),
 }
 
-/// An answer, and how long it was waited for.
-pub struct Answered {
+/// The first answer.
+pub struct First {
     pub value: Value,
-    pub after: Duration,
+    /// From just before exec to the first question for an event.
+    pub ready: Duration,
+    /// From just before exec to the answer.
+    pub cold: Duration,
 }
 
 /// What `/proc` tells of a process.
@@ -72,7 +78,7 @@ impl Function {
         variables: &[(String, String)],
         event: &Value,
         log: &Path,
-    ) -> Result<(Self, Answered)> {
+    ) -> Result<(Self, First)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (say, said) = mpsc::unbounded_channel();
@@ -80,6 +86,7 @@ impl Function {
             event: event.to_string().into(),
             due: Semaphore::new(1),
             gone_out: Cell::default(),
+            ready: Cell::default(),
             say,
         });
         let mut serving = JoinSet::new();
@@ -89,15 +96,15 @@ impl Function {
         let child = command.spawn().with_context(|| format!("{} cannot be started", binary.display()))?;
         let mut function = Self { child, api, said, log: log.to_owned(), _serving: serving };
         let (at, value) = function.answer().await?;
-        Ok((function, Answered { value, after: at - began }))
+        let ready = function.api.ready.get().context("an answer without an event")? - began;
+        Ok((function, First { value, ready, cold: at - began }))
     }
 
-    /// Gives it the same event again.
-    pub async fn invoke(&mut self) -> Result<Answered> {
+    /// Gives it the same event again. Gives how long it worked on it.
+    pub async fn invoke(&mut self) -> Result<Duration> {
         self.api.due.add_permits(1);
-        let (at, value) = self.answer().await?;
-        let gone_out = self.api.gone_out.take().context("an answer without an event")?;
-        Ok(Answered { value, after: at - gone_out })
+        let (at, _) = self.answer().await?;
+        Ok(at - self.api.gone_out.take().context("an answer without an event")?)
     }
 
     pub fn usage(&self) -> Result<Usage> {
@@ -192,6 +199,7 @@ async fn answer(
 
 impl Api {
     async fn next(&self) -> hyper::Response<Full<Bytes>> {
+        self.ready.set(self.ready.get().or(Some(Instant::now())));
         if let Ok(permit) = self.due.acquire().await {
             permit.forget();
         }

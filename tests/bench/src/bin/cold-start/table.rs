@@ -10,12 +10,13 @@ const ZIP_LIMIT: u64 = 3 * 1024 * 1024;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-const COLUMNS: [&str; 6] = ["cold ms", "cpu ms", "warm ms", "memory MiB", "binary MiB", "zip MiB"];
+const COLUMNS: [&str; 7] = ["init ms", "cold ms", "cpu ms", "warm ms", "memory MiB", "binary MiB", "zip MiB"];
 
 /// All figures of one function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub name: String,
+    pub ready: Spread,
     pub cold: Spread,
     pub cpu: Spread,
     pub warm: Spread,
@@ -32,6 +33,7 @@ impl Row {
         let spread = |figure: fn(&Start) -> f64| Spread::of(starts.iter().map(figure));
         Some(Self {
             name: name.to_owned(),
+            ready: spread(|start| start.ready.as_secs_f64() * 1_000.0)?,
             cold: spread(|start| start.cold.as_secs_f64() * 1_000.0)?,
             cpu: spread(|start| start.cpu.as_secs_f64() * 1_000.0)?,
             warm: spread(|start| start.warm.as_secs_f64() * 1_000.0)?,
@@ -42,7 +44,7 @@ impl Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let measured = [self.cold, self.cpu, self.warm, self.memory];
+        let measured = [self.ready, self.cold, self.cpu, self.warm, self.memory];
         let spread = |s: Spread| format!("{} ({}–{})", short(s.median), short(s.least), short(s.most));
         let sizes = [self.binary, self.zip].map(|bytes| short(mib(bytes)));
         std::iter::once(self.name.clone()).chain(measured.map(spread)).chain(sizes).collect()
@@ -50,7 +52,7 @@ impl Row {
 
     fn ratios(&self, base: &Self) -> Vec<String> {
         let medians = |row: &Self| {
-            let measured = [row.cold, row.cpu, row.warm, row.memory].map(|spread| spread.median);
+            let measured = [row.ready, row.cold, row.cpu, row.warm, row.memory].map(|spread| spread.median);
             [measured.as_slice(), &[mib(row.binary), mib(row.zip)]].concat()
         };
         let ratios = medians(self).into_iter().zip(medians(base)).map(|(ours, base)| ours / base);
@@ -131,6 +133,7 @@ mod tests {
 
     fn row(name: &str, milliseconds: u64, mebibytes: u64) -> Row {
         let start = |n| Start {
+            ready: Duration::from_millis(milliseconds),
             cold: Duration::from_millis(milliseconds + n),
             cpu: Duration::from_millis(milliseconds),
             warm: Duration::from_micros(milliseconds * 100),
@@ -145,9 +148,9 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(words(lines[1])[..3], ["empty", "2.00", "(1.00–3.00)"]);
-        assert_eq!(words(lines[2])[..3], ["image-push", "10.0", "(9.00–11.0)"]);
-        let ratios = "image-push / empty × 5.00 × 9.00 × 9.00 × 3.00 × 3.00 × 3.00";
+        assert_eq!(words(lines[1])[..5], ["empty", "1.00", "(1.00–1.00)", "2.00", "(1.00–3.00)"]);
+        assert_eq!(words(lines[2])[..5], ["image-push", "9.00", "(9.00–9.00)", "10.0", "(9.00–11.0)"]);
+        let ratios = "image-push / empty × 9.00 × 5.00 × 9.00 × 9.00 × 3.00 × 3.00 × 3.00";
         assert_eq!(words(lines[3]).join(" "), ratios);
         assert!(lines.iter().all(|line| line.chars().count() == lines[0].chars().count()), "{text}");
     }
