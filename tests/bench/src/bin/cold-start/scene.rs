@@ -122,3 +122,26 @@ fn deployments(world: &mut World) -> Result<usize> {
     let list = world.call("codedeploy", "ListDeployments", group).map_err(|fault| anyhow!("{fault}"))?;
     list["deployments"].as_array().map(Vec::len).context("ListDeployments gives no list")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_service_of_a_thousand_takes_the_push() {
+        let releases = shared::config::Releases::parse(&releases(1_000), "releases.yaml").expect("no faults");
+        assert_eq!(releases.services().len(), 1_000);
+        let takers: Vec<_> = releases.taking(NAME).map(|(service, _)| service.name.as_str()).collect();
+        assert_eq!(takers, ["api-production"]);
+    }
+
+    #[test]
+    fn the_scene_has_a_push_and_no_deployment_yet() {
+        let Pushed { mut world, event } = pushed("https://localhost").expect("a scene");
+        assert_eq!(event["detail"]["image-tag"], "v2");
+        let refused = check_start(&json!({ "decision": "start" }), &mut world).expect_err("nothing started");
+        assert!(refused.to_string().contains("has 0 deployments"), "{refused}");
+        let refused = check_start(&json!({ "decision": "wait" }), &mut world).expect_err("no start");
+        assert!(refused.to_string().contains("did not start"), "{refused}");
+    }
+}
