@@ -60,7 +60,12 @@ impl Case {
                 notify: Notify::default(),
             },
             image: Some((
-                Image { digest: digest("b"), tags: vec!["v2".into()], pushed_at: at("2026-11-20T12:00:00Z") },
+                Image {
+                    digest: digest("b"),
+                    tags: vec!["v2".into()],
+                    pushed_at: at("2026-11-20T12:00:00Z"),
+                    registry_id: "1".into(),
+                },
                 Pushed::Image { config: "sha256:c".into() },
             )),
             scan: None,
@@ -121,7 +126,12 @@ impl Case {
 }
 
 fn live() -> Image {
-    Image { digest: digest("a"), tags: vec!["v1".into()], pushed_at: at("2026-11-20T11:00:00Z") }
+    Image {
+        digest: digest("a"),
+        tags: vec!["v1".into()],
+        pushed_at: at("2026-11-20T11:00:00Z"),
+        registry_id: "1".into(),
+    }
 }
 
 fn platform(os: &str, architecture: &str) -> Platform {

@@ -1,18 +1,17 @@
 //! The pushed image as ECR describes it: read once, however many services take it.
 
 use anyhow::{Context as _, ensure};
-use futures_util::future::try_join3;
+use futures_util::future::try_join;
 use shared::aws::{Aws, Image, ImageId, Scan};
 use shared::events::ecr::ImageEvent;
 use shared::image::{Platform, Pushed};
 use tokio::sync::OnceCell;
 
-/// The image, what kind of thing was pushed, and the repository as task definitions call it.
+/// The image, and what kind of thing was pushed.
 #[derive(Debug)]
 pub struct Read {
     pub image: Image,
     pub pushed: Pushed,
-    pub repository_uri: String,
 }
 
 /// Reads what is asked for, the first time that it is asked for.
@@ -48,10 +47,8 @@ impl<'a> PushedImage<'a> {
         let read = self.read.get_or_try_init(|| async {
             let described = self.aws.image(self.repository, &self.id);
             let manifest = self.aws.manifest(self.repository, &self.id);
-            let uri = self.aws.repository_uri(self.repository);
-            let (image, pushed, repository_uri) = try_join3(described, manifest, uri).await?;
-            let read = image.zip(pushed).map(|(image, pushed)| Read { image, pushed, repository_uri });
-            anyhow::Ok(read)
+            let (image, pushed) = try_join(described, manifest).await?;
+            anyhow::Ok(image.zip(pushed).map(|(image, pushed)| Read { image, pushed }))
         });
         let read = read.await?.as_ref();
         if let (Some(read), ImageId::Digest(asked)) = (read, &self.id) {
@@ -66,7 +63,7 @@ impl<'a> PushedImage<'a> {
 
     /// What scanning found, of all platforms together. One round trip more.
     pub async fn scan(&self) -> anyhow::Result<Option<&Scan>> {
-        let Some(Read { image, pushed, .. }) = self.read().await? else { return Ok(None) };
+        let Some(Read { image, pushed }) = self.read().await? else { return Ok(None) };
         let digests = match pushed {
             Pushed::Index { platforms } => platforms.iter().map(|image| image.digest.as_str()).collect(),
             Pushed::Image { .. } | Pushed::Artifact(_) => vec![image.digest.as_str()],

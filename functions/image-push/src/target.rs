@@ -152,7 +152,8 @@ impl Target<'_> {
         late: impl Future<Output = Option<Late>>,
     ) -> anyhow::Result<Outcome> {
         let Some(mut running) = facts.running.take() else { return Ok(decide(&facts).into()) };
-        let image = format!("{}@{}", read.repository_uri, start.release.digest);
+        let registry = self.aws.registry(&read.image.registry_id);
+        let image = format!("{registry}/{}@{}", self.image.repository, start.release.digest);
         let images: Vec<_> = start.containers.iter().map(|name| (name.as_str(), image.clone())).collect();
         let rendered = match running.current.next(&images, &start.release) {
             Ok(rendered) => rendered,

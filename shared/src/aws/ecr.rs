@@ -26,6 +26,8 @@ pub struct Image {
     /// In alphabetical order.
     pub tags: Vec<String>,
     pub pushed_at: Timestamp,
+    /// The account whose registry it is in.
+    pub registry_id: String,
 }
 
 /// What scanning says of an image.
@@ -76,16 +78,8 @@ impl Aws {
             digest: detail.image_digest().ok_or(Missing("imageDigest"))?.parse()?,
             tags,
             pushed_at: detail.image_pushed_at().and_then(timestamp).ok_or(Missing("imagePushedAt"))?,
+            registry_id: detail.registry_id().ok_or(Missing("registryId"))?.to_owned(),
         }))
-    }
-
-    /// What task definitions call a repository: `<registry host>/<name>`.
-    pub async fn repository_uri(&self, repository: &str) -> anyhow::Result<String> {
-        let call = self.ecr.describe_repositories().repository_names(repository);
-        let what = || format!("describing the repository {repository}");
-        let answer = call.send().await.map_err(failed(what()))?;
-        let uri = answer.repositories().first().and_then(|repository| repository.repository_uri());
-        Ok(uri.ok_or(Missing("repositoryUri")).with_context(what)?.to_owned())
     }
 
     /// What was pushed, by its manifest; none if it is gone.

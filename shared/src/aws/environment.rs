@@ -16,7 +16,8 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`.
 pub fn configuration() -> anyhow::Result<SdkConfig> {
     let needed = |name: &str| {
-        variable(name).with_context(|| format!("{name} is not set; Lambda sets it, elsewhere set it yourself"))
+        variable(name)
+            .with_context(|| format!("{name} is not set; Lambda sets it, elsewhere set it yourself"))
     };
     let (key, secret) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
     let credentials = Credentials::new(key, secret, variable("AWS_SESSION_TOKEN"), None, "environment");

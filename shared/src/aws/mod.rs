@@ -38,6 +38,7 @@ pub struct Aws {
     ecs: aws_sdk_ecs::Client,
     http: SharedHttpClient,
     clock: Clock,
+    region: String,
 }
 
 /// ECS lets an account register one task definition a second once its burst is used, so
@@ -75,13 +76,33 @@ impl Aws {
             ecs: client!(aws_sdk_ecs),
             http,
             clock,
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
+    }
+
+    /// The host of an account's image registry, as task definitions name it.
+    pub fn registry(&self, account: &str) -> String {
+        registry(account, &self.region)
     }
 
     /// The time by AWS's clock, as its last answer gave it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// By AWS's documentation of private registries, and of the partitions' domains.
+fn registry(account: &str, region: &str) -> String {
+    let domain = match region.split('-').collect::<Vec<_>>()[..] {
+        ["cn", ..] => "amazonaws.com.cn",
+        ["us", "iso", ..] => "c2s.ic.gov",
+        ["us", "isob", ..] => "sc2s.sgov.gov",
+        ["us", "isof", ..] => "csp.hci.ic.gov",
+        ["eu", "isoe", ..] => "cloud.adc-e.uk",
+        ["eusc", ..] => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    format!("{account}.dkr.ecr.{region}.{domain}")
 }
 
 /// What AWS left out of an answer, by the name that the API gives it.
@@ -107,4 +128,23 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
 
 fn date_time(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registry;
+
+    #[test]
+    fn a_registry_is_named_as_its_partition_names_it() {
+        let cases = [
+            ("eu-west-1", "1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", "1.dkr.ecr.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "1.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+            ("us-iso-east-1", "1.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+            ("eusc-de-east-1", "1.dkr.ecr.eusc-de-east-1.amazonaws.eu"),
+        ];
+        for (region, host) in cases {
+            assert_eq!(registry("1", region), host);
+        }
+    }
 }

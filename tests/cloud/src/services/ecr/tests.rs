@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::kit::Kit;
 use super::manifest::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
-use super::{blob, is_ours, resolve, sha256};
+use super::{download, is_ours, resolve, sha256};
 use crate::time::{DAY, SECOND};
 
 impl Kit {
@@ -185,7 +185,7 @@ fn layer_parts_follow_one_another_and_have_the_digest_they_claim() {
     assert_eq!(kit.ecr_fault("CompleteLayerUpload", complete(&sha256(b"other"))), "InvalidLayerException");
     kit.ecr("CompleteLayerUpload", complete(&sha256(b"part")));
     assert_eq!(kit.ecr_fault("CompleteLayerUpload", complete(&sha256(b"part"))), "UploadNotFoundException");
-    assert_eq!(blob(&kit.cloud, &sha256(b"part")), Some(b"part".as_slice()));
+    assert_eq!(download(&kit.cloud, &sha256(b"part")).body, b"part");
     // It belongs to no image yet.
     let download = json!({ "layerDigest": sha256(b"part") });
     assert_eq!(kit.ecr_fault("GetDownloadUrlForLayer", download), "LayerInaccessibleException");
