@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -55,7 +56,6 @@ class Function:
     stderr: list[str] = field(default_factory=list)
     events: queue.Queue = field(default_factory=queue.Queue)
     said: queue.Queue = field(default_factory=queue.Queue)
-    process: subprocess.Popen | None = None
     last_request_id: str = ""
 
     def invoke(self, event, time_limit: float = 30, seconds: float = 40) -> dict:
@@ -159,49 +159,62 @@ def handler_of(function: Function):
     return Handler
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # A client that was ended in the middle of a request is nothing to tell.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]):
+    """A server on a free port of the loopback interface, until the block ends; gives `host:port`."""
+    server = Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def follow(pipe, lines: list[str]) -> threading.Thread:
+    """Appends each line as it comes."""
+    def go() -> None:
+        with pipe:
+            for line in pipe:
+                lines.append(line.rstrip("\n"))
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    return thread
+
+
 @contextmanager
 def lambda_function(name: str, environment: dict[str, str], program: str | None = None):
     """The program of a function, until the block ends."""
     running = Function(name)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(running))
-    server.daemon_threads = True
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    serving.start()
-    threads: list[threading.Thread] = []
-    try:
-        process = running.process = subprocess.Popen(
+    with serving(handler_of(running)) as address:
+        process = subprocess.Popen(
             [program or function_binary(name)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-            env=environment | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}"},
+            stderr=subprocess.PIPE, text=True, env=environment | {"AWS_LAMBDA_RUNTIME_API": address},
         )
-
-        def follow(pipe, lines: list[str]) -> threading.Thread:
-            def go() -> None:
-                with pipe:
-                    for line in pipe:
-                        lines.append(line.rstrip("\n"))
-            thread = threading.Thread(target=go, daemon=True)
-            thread.start()
-            return thread
-
-        threads = [follow(process.stdout, running.stdout), follow(process.stderr, running.stderr)]
+        readers = [follow(process.stdout, running.stdout), follow(process.stderr, running.stderr)]
 
         def watch() -> None:
             status = process.wait()
-            for thread in threads:
-                thread.join(5)
+            for reader in readers:
+                reader.join(5)
             running.said.put(Said("exit", status))
 
         watching = threading.Thread(target=watch, daemon=True)
         watching.start()
-        yield running
-    finally:
-        if running.process:
-            running.process.kill()
-            running.process.wait(10)
-            for thread in [*threads, watching]:
-                thread.join(5)
-        running.events.put(None)
-        server.shutdown()
-        server.server_close()
-        serving.join(5)
+        try:
+            yield running
+        finally:
+            process.kill()
+            watching.join(15)
+            running.events.put(None)

@@ -3,14 +3,13 @@
 import io
 import json
 import re
-import threading
 import zipfile
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from localcloud import ACCOUNT, ROOT, Cloud, running, wait_for
-from runtime_api import FunctionError, function_binary, lambda_environment, lambda_function
+from runtime_api import FunctionError, function_binary, lambda_environment, lambda_function, serving
 from scene import blue_green, digest_of, push_image, queue, received, task_definition
 
 EVENTS = ROOT / "tests" / "events"
@@ -60,10 +59,12 @@ def rolling(cloud: Cloud, name: str, image: str) -> None:
     )
 
 
-def stable(cloud: Cloud, name: str) -> None:
-    cloud.ecs.get_waiter("services_stable").wait(
-        cluster=f"{name}-cluster", services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 60},
-    )
+def stable(cloud: Cloud, cluster: str, name: str) -> None:
+    """Waits until the deployment that created a rolling service is over, which is after its tasks run."""
+    def over() -> bool:
+        listed = cloud.ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"]
+        return [deployment["status"] for deployment in listed] == ["SUCCESSFUL"]
+    wait_for(over, 60, f"the first deployment of {name} is successful")
 
 
 # What comes of each file of tests/events: ("nothing", reason), ("error", text), or the decision for a
@@ -118,8 +119,8 @@ def samples(tmp_path_factory):
         rolling(cloud, "node", image)
         rolling(cloud, "sample", push_image(cloud, "amazon/amazon-ecs-sample", "old", APP_VERSION="1"))
         blue_green(cloud, "my-repository-name")
-        stable(cloud, "node")
-        stable(cloud, "sample")
+        for name in ("node", "sample"):
+            stable(cloud, f"{name}-cluster", name)
         pushed = {
             "my-repository-name": push_image(cloud, "my-repository-name", "latest", APP_VERSION="2"),
             "sample": push_image(cloud, "amazon/amazon-ecs-sample", "latest", APP_VERSION="2"),
@@ -262,16 +263,8 @@ def aws_that_answers(status: int, body: dict):
             self.end_headers()
             self.wfile.write(content)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with serving(Handler) as address:
+        yield f"http://{address}"
 
 
 def test_no_log_and_no_error_holds_a_secret_that_aws_echoes(tmp_path):
