@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import boto3
 import pytest
@@ -267,13 +267,17 @@ class Seen:
         [body] = [body for name, body in self.requests if name == operation]
         return body
 
+    def pushed_at_is(self, text: str) -> bool:
+        """To a millisecond, which is what a time in floating point may lose."""
+        return abs(datetime.fromisoformat(text) - self.pushed_at) <= timedelta(milliseconds=1)
+
     def registered(self) -> dict:
         """The body of RegisterTaskDefinition without the tag that tells the push's time, which is
         held against the image's own, and without what ECS gives to every container and moto doesn't."""
         body = json.loads(json.dumps(self.only("RegisterTaskDefinition")))
         [told] = [tag for tag in body["tags"] if tag["key"] == "sluice:pushed-at"]
         body["tags"].remove(told)
-        assert datetime.fromisoformat(told["value"]) == self.pushed_at
+        assert self.pushed_at_is(told["value"])
         for container in body["containerDefinitions"]:
             assert container.pop("systemControls", []) == []
         return body
@@ -344,7 +348,7 @@ def test_the_same_deployment_is_created_in_both(both, api):
         spec = order.pop("revision")["appSpecContent"]
         assert spec["sha256"] == digest_of(spec["content"].encode()).removeprefix("sha256:")
         description, pushed_at = re.fullmatch(r"(.*) pushed (\S+) for api", order.pop("description")).groups()
-        assert datetime.fromisoformat(pushed_at) == seen.pushed_at
+        assert seen.pushed_at_is(pushed_at)
         orders.append((order, json.loads(spec["content"]), description))
     of_moto, of_cloud = orders
     properties = of_cloud[1]["Resources"][0]["TargetService"]["Properties"]
