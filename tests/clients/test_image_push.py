@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from localcloud import ACCOUNT, ROOT, Cloud, running, wait_for
 from runtime_api import FunctionError, function_binary, lambda_environment, lambda_function, serving
-from scene import blue_green, digest_of, push_image, queue, received, task_definition
+from scene import blue_green, digest_of, push_image, queue, received, repository, task_definition
 
 EVENTS = ROOT / "tests" / "events"
 
@@ -92,7 +92,7 @@ EXPECTED = {
     "ecr-image-action-push-media-types": ("node", "refuse", "ECR has no such image (any more); push it again"),
     # ECR's own sample has a digest that is none: the image is looked up by its tag.
     "ecr-image-action-push-tag": ("my-repository-name", "start", "tag latest pushed "),
-    "ecr-image-scan-basic": ("nothing", "no service in releases.yaml takes images of tribble-image-scan-test"),
+    "ecr-image-scan-basic": ("nothing", "no service that takes images of tribble-image-scan-test waits for"),
     "ecr-referrer-action-restore": ("nothing", "not a push: ECR Referrer Action"),
     "ecr-replication-action-success": ("nothing", "not a push: ECR Replication Action"),
     "ecs-deployment-completed": ("error", f"'ECS Deployment State Change' from 'aws.ecs' {FOREIGN}"),
@@ -103,7 +103,7 @@ EXPECTED = {
     "ecs-native-hook-production-traffic-shift-rollback": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
     "ecs-task-state-stopped-fargate-observed": ("error", f"'ECS Task State Change' from 'aws.ecs' {FOREIGN}"),
     "eventbridge-rule-schedule": ("error", f"'Scheduled Event' from 'aws.events' {FOREIGN}"),
-    # As above: not a digest, so by its tag.
+    # As above: not a digest, so by its tag. The service waits for scans.
     "inspector2-scan-complete": ("sample", "start", "tag latest pushed "),
     "lambda-destination-onfailure-record": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
     "sns-cloudwatch-alarm-single-metric": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
@@ -117,6 +117,7 @@ def samples(tmp_path_factory):
     with running(60) as cloud:
         image = push_image(cloud, "node", "20-alpine3.16", APP_VERSION="1")
         rolling(cloud, "node", image)
+        repository(cloud, "amazon/amazon-ecs-sample", imageScanningConfiguration={"scanOnPush": True})
         rolling(cloud, "sample", push_image(cloud, "amazon/amazon-ecs-sample", "old", APP_VERSION="1"))
         blue_green(cloud, "my-repository-name")
         for name in ("node", "sample"):
@@ -125,11 +126,15 @@ def samples(tmp_path_factory):
             "my-repository-name": push_image(cloud, "my-repository-name", "latest", APP_VERSION="2"),
             "sample": push_image(cloud, "amazon/amazon-ecs-sample", "latest", APP_VERSION="2"),
         }
+        scanned = {"repositoryName": "amazon/amazon-ecs-sample", "imageId": {"imageTag": "latest"}}
+        cloud.ecr.get_waiter("image_scan_complete").wait(**scanned, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        gates = {"scan": {"block": ["CRITICAL"], "wait": "2h"}}
         path = releases(
             tmp_path_factory.mktemp("releases"),
             entry("my-repository-name", "my-repository-name", "latest", by_codedeploy("my-repository-name")),
             entry("node", "node", "20-.*", {"ecs": {}}),
-            entry("sample", "amazon/amazon-ecs-sample", "latest", {"ecs": {}}),
+            entry("sample", "amazon/amazon-ecs-sample", "latest", {"ecs": {}}, gates=gates),
+            entry("tribble", "tribble-image-scan-test", ".*", {"ecs": {}}),
             entry("untagged", "nudgebee_runbook_sidecar_agent", ".*", {"ecs": {}}),
             entry("alpine", "docker-hub/alpine", ".*", {"ecs": {}}),
             entry("sbom", "sbom", ".*", {"ecs": {}}),
@@ -226,8 +231,8 @@ def test_all_faults_of_the_configuration_are_an_init_error_with_file_and_line(tm
     message = start_error(str(tmp_path / "releases.yaml"))
     first, tags, alarm = message.splitlines()
     assert first == "the configuration has faults:"
-    assert re.match(r"releases\.yaml:5:\d+: services\.api\.images\[0\]\.tags: ", tags), tags
-    assert re.match(r"releases\.yaml:7:\d+: services\.api: .*'?alarm\b.*\balarms\b", alarm), alarm
+    assert re.search(r"\breleases\.yaml:5:\d+: services\.api\.images\[0\]\.tags: ", tags), tags
+    assert re.search(r"\breleases\.yaml:7:\d+: services\.api: .*'?alarm\b.*\balarms\b", alarm), alarm
 
 
 def test_a_configuration_that_is_not_there_is_an_init_error_that_names_it(tmp_path):
