@@ -1,7 +1,7 @@
 //! Logs: one JSON object a line, with the fields of all spans around an event at its top
 //! level, so that CloudWatch Logs Insights can filter by `request_id`, `service`, `digest`.
 //!
-//! What a log must never hold is replaced before a line is written, whoever wrote it.
+//! What a log must never hold is replaced in every value, whoever wrote it.
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -68,7 +68,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // The crates below tell their life at every level; of them only warnings count.
         let ours = ["shared", "image_push"].iter().any(|krate| metadata.target().starts_with(krate));
-        *metadata.level() <= if ours { Level::INFO } else { Level::WARN }
+        // The runtime repeats each error that a function reports, which is logged here already.
+        let repeats = metadata.target().starts_with("lambda_runtime::layers");
+        !repeats && *metadata.level() <= if ours { Level::INFO } else { Level::WARN }
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -103,7 +105,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
         }
         line.extend(own.0);
         line.insert("target".into(), event.metadata().target().into());
-        let text = redact(&Value::Object(line).to_string());
+        let text = Value::Object(line);
         // A log that cannot be written cannot be reported either.
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
@@ -111,7 +113,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.insert(field.name().to_owned(), redact(value).into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -130,7 +132,7 @@ impl Visit for Fields {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = write!(text, "{value:?}");
-        self.0.insert(field.name().to_owned(), text.into());
+        self.0.insert(field.name().to_owned(), redact(&text).into());
     }
 }
 

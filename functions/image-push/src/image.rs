@@ -1,11 +1,16 @@
 //! The pushed image as ECR describes it: read once, however many services take it.
 
-use anyhow::{Context as _, ensure};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
 use futures_util::future::try_join;
 use shared::aws::{Aws, Image, ImageId, Scan};
 use shared::events::ecr::ImageEvent;
-use shared::image::{Platform, Pushed};
+use shared::image::{Digest, Platform, Pushed};
 use tokio::sync::OnceCell;
+
+/// How long a start waits to learn the platform.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The image, and what kind of thing was pushed.
 #[derive(Debug)]
@@ -61,6 +66,11 @@ impl<'a> PushedImage<'a> {
         Ok(read)
     }
 
+    /// The digest by ECR's word, once it has been asked.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.read.get()?.as_ref().map(|read| &read.image.digest)
+    }
+
     /// What scanning found, of all platforms together. One round trip more.
     pub async fn scan(&self) -> anyhow::Result<Option<&Scan>> {
         let Some(Read { image, pushed }) = self.read().await? else { return Ok(None) };
@@ -76,7 +86,8 @@ impl<'a> PushedImage<'a> {
     pub async fn platform(&self) -> Option<Platform> {
         let Ok(Some(Read { pushed: Pushed::Image { config }, .. })) = self.read().await else { return None };
         let read = || async {
-            let platform = self.aws.platform(self.repository, config).await;
+            let platform = tokio::time::timeout(PATIENCE, self.aws.platform(self.repository, config)).await;
+            let platform = platform.unwrap_or_else(|_| bail!("not told within {PATIENCE:?}"));
             platform.inspect_err(|e| tracing::warn!("the image's platform is unknown: {e:#}")).ok()
         };
         self.platform.get_or_init(read).await.clone()

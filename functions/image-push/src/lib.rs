@@ -153,7 +153,9 @@ impl ImagePush {
         let outcomes =
             stream::iter(targets).map(|target| one(target, event, deadline)).buffer_unordered(SIDE_BY_SIDE);
         let outcomes: Vec<_> = outcomes.collect().await;
-        let mut answer = Answer { image: Some(name(event)), nothing: None, services: BTreeMap::new() };
+        let digest = image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
+        let name = format!("{}@{digest}", event.repository);
+        let mut answer = Answer { image: Some(name), nothing: None, services: BTreeMap::new() };
         let mut failed = Vec::new();
         for (service, outcome) in outcomes {
             match outcome {
@@ -171,10 +173,6 @@ impl ImagePush {
 
 type Taker<'a> = (&'a Service, Vec<&'a ImageRule>);
 
-fn name(event: &ImageEvent) -> String {
-    format!("{}@{}", event.repository, event.digest)
-}
-
 fn others(done: &[String]) -> String {
     if done.is_empty() { String::new() } else { format!(" (done: {})", done.join("; ")) }
 }
@@ -185,10 +183,12 @@ async fn one(
     deadline: tokio::time::Instant,
 ) -> (String, anyhow::Result<Outcome>) {
     let service = target.service.name.clone();
-    let span = tracing::info_span!("target", service, digest = event.digest);
+    let span = tracing::info_span!("target", service, digest = tracing::field::Empty);
     let work = async {
         let outcome = tokio::time::timeout_at(deadline, target.release()).await;
         let outcome = outcome.unwrap_or_else(|_| bail!("not finished within the function's time"));
+        let digest = target.image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
+        tracing::Span::current().record("digest", digest);
         log(&outcome);
         outcome
     };
@@ -210,7 +210,7 @@ fn log(outcome: &anyhow::Result<Outcome>) {
 
 impl Answer {
     fn nothing(event: Option<&ImageEvent>, nothing: &Nothing) -> Self {
-        let image = event.map(name);
+        let image = event.map(|event| format!("{}@{}", event.repository, event.digest));
         tracing::info!(image, decision = "nothing", "{nothing}");
         Self { image, nothing: Some(nothing.to_string()), services: BTreeMap::new() }
     }

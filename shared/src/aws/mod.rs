@@ -123,7 +123,9 @@ fn failed<E: Error + Send + Sync + 'static>(what: String) -> impl FnOnce(E) -> a
 }
 
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+    // Some answers give a float of seconds: to_millis would cut .722 to .721.
+    let exact = Timestamp::from_nanosecond(time.as_nanos()).ok()?;
+    exact.round(jiff::Unit::Millisecond).ok()
 }
 
 fn date_time(time: Timestamp) -> DateTime {

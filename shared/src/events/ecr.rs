@@ -36,8 +36,11 @@ pub enum EcrEvent {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotEcr {
-    #[error("this is not an event of EventBridge: '{0}' is missing or not text")]
-    NoEnvelope(&'static str),
+    #[error(
+        "this is not an event of EventBridge but {kind}: '{missing}' is missing or not text; image-push takes \
+         what a rule of EventBridge sends"
+    )]
+    NoEnvelope { kind: String, missing: &'static str },
     #[error(
         "'{detail_type}' from '{source_name}' is not an event that image-push handles (ECR Image Action, \
          ECR Image Scan, Inspector2 Scan); correct the rule that sends it here"
@@ -70,9 +73,10 @@ struct Scan {
 
 impl EcrEvent {
     pub fn parse(event: &Value) -> Result<Self, NotEcr> {
-        let text = |name| event.get(name).and_then(Value::as_str).ok_or(NotEcr::NoEnvelope(name));
+        let without = |missing| NotEcr::NoEnvelope { kind: kind_of(event), missing };
+        let text = |name| event.get(name).and_then(Value::as_str).ok_or(without(name));
         let (source, kind) = (text("source")?, text("detail-type")?);
-        let detail = event.get("detail").ok_or(NotEcr::NoEnvelope("detail"))?;
+        let detail = event.get("detail").ok_or(without("detail"))?;
         let time = text("time").ok().and_then(|text| text.parse().ok());
         let unreadable = |e: serde_json::Error| NotEcr::Detail(kind.to_owned(), e.to_string());
         match (source, kind) {
@@ -85,6 +89,29 @@ impl EcrEvent {
             ("aws.ecr", _) | ("aws.inspector2", _) => Ok(Self::Other(kind.to_owned())),
             _ => Err(NotEcr::Foreign { source_name: source.to_owned(), detail_type: kind.to_owned() }),
         }
+    }
+}
+
+/// What came in place of an event, as far as it can be told.
+fn kind_of(event: &Value) -> String {
+    let source = |name: &str| event.pointer(&format!("/Records/0/{name}")).and_then(Value::as_str);
+    if let Some(source) = source("eventSource").or_else(|| source("EventSource")) {
+        return format!("a record of {source}");
+    }
+    let known = [
+        ("LifecycleEventHookExecutionId", "a hook of CodeDeploy"),
+        ("lifecycleStage", "a hook of ECS"),
+        ("alarmArn", "a CloudWatch alarm's own action"),
+        ("requestContext", "a record of a failed invocation"),
+    ];
+    let found = known.iter().find(|(member, _)| event.get(member).is_some());
+    match (found, event.as_object()) {
+        (Some((_, kind)), _) => (*kind).to_owned(),
+        (None, Some(members)) => {
+            let names: Vec<_> = members.keys().take(5).map(String::as_str).collect();
+            format!("an object of {}", names.join(", "))
+        }
+        (None, None) => "no object".to_owned(),
     }
 }
 
@@ -189,7 +216,7 @@ mod tests {
         let error = EcrEvent::parse(&event("cloudwatch-alarm-state-metric")).unwrap_err().to_string();
         assert!(error.contains("CloudWatch Alarm State Change") && error.contains("rule"), "{error}");
         let error = EcrEvent::parse(&event("codedeploy-hook")).unwrap_err().to_string();
-        assert!(error.contains("'source' is missing"), "{error}");
+        assert!(error.contains("a hook of CodeDeploy: 'source' is missing"), "{error}");
         let mut broken = event("ecr-image-action-push-tag");
         broken["detail"]["image-digest"] = 1.into();
         let error = EcrEvent::parse(&broken).unwrap_err().to_string();
