@@ -75,7 +75,7 @@ EXPECTED = {
     "cloudwatch-alarm-configuration-change-create": (
         "error", f"'CloudWatch Alarm Configuration Change' from 'aws.cloudwatch' {FOREIGN}",
     ),
-    "cloudwatch-alarm-lambda-action-metric": ("error", f"{NO_ENVELOPE}: 'detail-type' is missing"),
+    "cloudwatch-alarm-lambda-action-metric": ("error", f"{NO_ENVELOPE} but a CloudWatch alarm's own action: 'detail-type' is missing"),
     "cloudwatch-alarm-state-composite": ("error", f"'CloudWatch Alarm State Change' from 'aws.cloudwatch' {FOREIGN}"),
     "cloudwatch-alarm-state-metric": ("error", f"'CloudWatch Alarm State Change' from 'aws.cloudwatch' {FOREIGN}"),
     "cloudwatch-alarm-state-metric-math": ("error", f"'CloudWatch Alarm State Change' from 'aws.cloudwatch' {FOREIGN}"),
@@ -85,7 +85,7 @@ EXPECTED = {
     "codedeploy-deployment-success-seoul": (
         "error", f"'CodeDeploy Deployment State-change Notification' from 'aws.codedeploy' {FOREIGN}",
     ),
-    "codedeploy-hook": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
+    "codedeploy-hook": ("error", f"{NO_ENVELOPE} but a hook of CodeDeploy: 'source' is missing"),
     "ecr-image-action-delete": ("nothing", "not a push: DELETE of an image: SUCCESS"),
     "ecr-image-action-push-empty-tag": ("nothing", "the image has no tag"),
     # The repository has this tag on another image: the event's digest is what counts.
@@ -98,16 +98,16 @@ EXPECTED = {
     "ecs-deployment-completed": ("error", f"'ECS Deployment State Change' from 'aws.ecs' {FOREIGN}"),
     "ecs-deployment-failed": ("error", f"'ECS Deployment State Change' from 'aws.ecs' {FOREIGN}"),
     "ecs-deployment-in-progress": ("error", f"'ECS Deployment State Change' from 'aws.ecs' {FOREIGN}"),
-    "ecs-native-hook-observed-tokyo": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
-    "ecs-native-hook-post-test-traffic-shift": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
-    "ecs-native-hook-production-traffic-shift-rollback": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
+    "ecs-native-hook-observed-tokyo": ("error", f"{NO_ENVELOPE} but a hook of ECS: 'source' is missing"),
+    "ecs-native-hook-post-test-traffic-shift": ("error", f"{NO_ENVELOPE} but a hook of ECS: 'source' is missing"),
+    "ecs-native-hook-production-traffic-shift-rollback": ("error", f"{NO_ENVELOPE} but a hook of ECS: 'source' is missing"),
     "ecs-task-state-stopped-fargate-observed": ("error", f"'ECS Task State Change' from 'aws.ecs' {FOREIGN}"),
     "eventbridge-rule-schedule": ("error", f"'Scheduled Event' from 'aws.events' {FOREIGN}"),
     # As above: not a digest, so by its tag. The service waits for scans.
     "inspector2-scan-complete": ("sample", "start", "tag latest pushed "),
-    "lambda-destination-onfailure-record": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
-    "sns-cloudwatch-alarm-single-metric": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
-    "sqs-sns-envelope": ("error", f"{NO_ENVELOPE}: 'source' is missing"),
+    "lambda-destination-onfailure-record": ("error", f"{NO_ENVELOPE} but a record of a failed invocation: 'source' is missing"),
+    "sns-cloudwatch-alarm-single-metric": ("error", f"{NO_ENVELOPE} but a record of aws:sns: 'source' is missing"),
+    "sqs-sns-envelope": ("error", f"{NO_ENVELOPE} but a record of aws:sqs: 'source' is missing"),
 }
 
 
