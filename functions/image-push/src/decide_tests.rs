@@ -450,7 +450,7 @@ const REFUSALS: &[Row] = &[
     (
         "an alarm that is not there",
         |c| c.alarm(AlarmState::Missing),
-        "CloudWatch has no such alarm: 5xx; correct 'alarms' in releases.yaml",
+        "CloudWatch has no such alarm: 5xx; correct 'alarms' in releases.yaml, or those of the deployment group",
     ),
     (
         "no way back",

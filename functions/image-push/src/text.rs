@@ -153,7 +153,8 @@ impl Display for Refuse {
             Self::AlarmMissing { alarms } => {
                 write!(
                     f,
-                    "CloudWatch has no such alarm: {}; correct 'alarms' in releases.yaml",
+                    "CloudWatch has no such alarm: {}; correct 'alarms' in releases.yaml, or those of the \
+                     deployment group",
                     alarms.join(", ")
                 )
             }

@@ -178,7 +178,10 @@ impl Aws {
         to: &str,
     ) -> anyhow::Result<()> {
         let mut configuration = from.deployment_configuration.clone();
-        let breaker = json!({ "enable": true, "rollback": true });
+        let breaker = configuration.get("deploymentCircuitBreaker").map(RawValue::get);
+        let mut breaker: Members = breaker.map(serde_json::from_str).transpose()?.unwrap_or_default();
+        breaker.set("enable", to_raw_value(&true)?);
+        breaker.set("rollback", to_raw_value(&true)?);
         configuration.set("deploymentCircuitBreaker", to_raw_value(&breaker)?);
         let body = json!({ "cluster": cluster, "service": service, "taskDefinition": to });
         let mut members: Members = serde_json::from_value(body)?;
