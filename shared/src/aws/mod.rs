@@ -10,6 +10,7 @@ mod ecs;
 mod environment;
 mod http;
 mod raw;
+mod resolver;
 
 use std::error::Error;
 use std::fmt;
