@@ -24,7 +24,9 @@ impl Resolver {
     fn addresses(&self, host: &str) -> Addresses {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(host) {
-            Some((since, addresses)) if since.elapsed() < FRESH && !has_failed(addresses) => addresses.clone(),
+            Some((since, addresses)) if since.elapsed() < FRESH && !has_failed(addresses) => {
+                addresses.clone()
+            }
             _ => {
                 let addresses = look_up(host.to_owned()).boxed().shared();
                 known.insert(host.to_owned(), (Instant::now(), addresses.clone()));

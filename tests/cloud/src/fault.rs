@@ -38,3 +38,5 @@ impl std::fmt::Display for Fault {
         write!(f, "{}: {}", self.shape, self.message)
     }
 }
+
+impl std::error::Error for Fault {}

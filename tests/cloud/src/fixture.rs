@@ -8,6 +8,12 @@ use sha2::{Digest as _, Sha256};
 use crate::world::World;
 use crate::{Fault, HOUR};
 
+/// Whatever takes API calls: the simulated world, or a server in this process.
+pub trait Call {
+    /// Calls an operation with an input as its model writes it.
+    fn call(&mut self, service: &str, operation: &str, input: Value) -> Result<Value, Fault>;
+}
+
 /// A service under CodeDeploy, by the names and ARNs that calls want.
 #[derive(Debug, Clone)]
 pub struct BlueGreen {
@@ -50,7 +56,7 @@ fn sha256(content: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-fn upload(world: &mut World, repository: &str, content: &[u8]) -> Result<String, Fault> {
+fn upload(world: &mut impl Call, repository: &str, content: &[u8]) -> Result<String, Fault> {
     let digest = sha256(content);
     let begun = world.call("ecr", "InitiateLayerUpload", json!({ "repositoryName": repository }))?;
     let upload = &begun["uploadId"];
@@ -69,7 +75,7 @@ fn upload(world: &mut World, repository: &str, content: &[u8]) -> Result<String,
 /// Pushes an image whose containers behave by `environment` (see [`crate::world`]); the
 /// repository is made if need be. Gives the manifest's digest.
 pub fn push_image(
-    world: &mut World,
+    world: &mut impl Call,
     repository: &str,
     tag: &str,
     environment: &[(&str, &str)],
@@ -84,7 +90,12 @@ pub fn push_image(
 }
 
 /// Pushes an image with this OCI configuration.
-pub fn push_config(world: &mut World, repository: &str, tag: &str, config: &Value) -> Result<String, Fault> {
+pub fn push_config(
+    world: &mut impl Call,
+    repository: &str,
+    tag: &str,
+    config: &Value,
+) -> Result<String, Fault> {
     match world.call("ecr", "CreateRepository", json!({ "repositoryName": repository })) {
         Err(fault) if fault.shape != "RepositoryAlreadyExistsException" => return Err(fault),
         _ => {}
@@ -118,7 +129,7 @@ fn text(value: &Value, pointer: &str) -> String {
 impl BlueGreen {
     /// Makes everything around a service named `name` and the service itself, running the
     /// image `digest` of repository `name`; its first tasks still have to start.
-    pub fn create(world: &mut World, name: &str, digest: &str, scene: &Scene) -> Result<Self, Fault> {
+    pub fn create(world: &mut impl Call, name: &str, digest: &str, scene: &Scene) -> Result<Self, Fault> {
         let cluster = format!("{name}-cluster");
         world.call("ecs", "CreateCluster", json!({ "clusterName": cluster }))?;
         let balancer = json!({ "Name": format!("{name}-alb"), "Subnets": ["subnet-1", "subnet-2"] });
@@ -145,7 +156,7 @@ impl BlueGreen {
         Ok(scene_of)
     }
 
-    fn create_service(&self, world: &mut World, revision: &str, scene: &Scene) -> Result<(), Fault> {
+    fn create_service(&self, world: &mut impl Call, revision: &str, scene: &Scene) -> Result<(), Fault> {
         let input = json!({
             "cluster": self.cluster, "serviceName": self.name, "taskDefinition": revision,
             "desiredCount": scene.desired_count, "launchType": "FARGATE",
@@ -158,7 +169,7 @@ impl BlueGreen {
         world.call("ecs", "CreateService", input).map(drop)
     }
 
-    fn create_group(&self, world: &mut World, scene: &Scene) -> Result<(), Fault> {
+    fn create_group(&self, world: &mut impl Call, scene: &Scene) -> Result<(), Fault> {
         let application = json!({ "applicationName": self.application, "computePlatform": "ECS" });
         world.call("codedeploy", "CreateApplication", application)?;
         let alarms: Vec<_> = scene.alarms.iter().map(|name| json!({ "name": name })).collect();
@@ -190,8 +201,9 @@ impl BlueGreen {
     }
 
     /// Registers a revision that runs the image `digest`. Gives its ARN.
-    pub fn register(&self, world: &mut World, digest: &str) -> Result<String, Fault> {
-        let image = format!("{}/{}@{digest}", world.cloud.registry(), self.name);
+    pub fn register(&self, world: &mut impl Call, digest: &str) -> Result<String, Fault> {
+        let known = world.call("ecr", "DescribeRepositories", json!({ "repositoryNames": [self.name] }))?;
+        let image = format!("{}@{digest}", text(&known, "/repositories/0/repositoryUri"));
         let input = json!({
             "family": self.name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
             "cpu": "256", "memory": "512",
@@ -206,7 +218,12 @@ impl BlueGreen {
     }
 
     /// Starts a deployment of a revision, with hooks `(lifecycle event, function)`. Gives its id.
-    pub fn deploy(&self, world: &mut World, revision: &str, hooks: &[(&str, &str)]) -> Result<String, Fault> {
+    pub fn deploy(
+        &self,
+        world: &mut impl Call,
+        revision: &str,
+        hooks: &[(&str, &str)],
+    ) -> Result<String, Fault> {
         let hooks: Vec<_> = hooks.iter().map(|(event, function)| json!({ *event: function })).collect();
         let content = json!({
             "version": 0.0,
@@ -259,7 +276,7 @@ impl BlueGreen {
     }
 }
 
-fn target_group(world: &mut World, name: &str) -> Result<String, Fault> {
+fn target_group(world: &mut impl Call, name: &str) -> Result<String, Fault> {
     let input = json!({
         "Name": name, "Protocol": "HTTP", "Port": 8080, "TargetType": "ip", "VpcId": "vpc-1",
         "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10, "HealthCheckTimeoutSeconds": 5,
@@ -274,7 +291,12 @@ fn target_group(world: &mut World, name: &str) -> Result<String, Fault> {
     Ok(arn)
 }
 
-fn listener(world: &mut World, load_balancer: &str, port: u16, target_group: &str) -> Result<String, Fault> {
+fn listener(
+    world: &mut impl Call,
+    load_balancer: &str,
+    port: u16,
+    target_group: &str,
+) -> Result<String, Fault> {
     let input = json!({
         "LoadBalancerArn": load_balancer, "Protocol": "HTTP", "Port": port,
         "DefaultActions": [{ "Type": "forward", "TargetGroupArn": target_group }],

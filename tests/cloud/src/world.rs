@@ -350,3 +350,9 @@ impl World {
         }
     }
 }
+
+impl crate::fixture::Call for World {
+    fn call(&mut self, service: &str, operation: &str, input: Value) -> Result<Value, Fault> {
+        Self::call(self, service, operation, input)
+    }
+}

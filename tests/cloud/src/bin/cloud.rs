@@ -1,10 +1,8 @@
-//! `cargo cloud`: the local cloud on a port of this machine; and, called `sample-app`,
-//! the sample application that it deploys.
-
-use std::path::Path;
+//! `cargo cloud`: the local cloud on a port of this machine; and, called `sample-app` or
+//! `sample-hook`, the programs that it brings along.
 
 use clap::Parser;
-use cloud::sample_app;
+use cloud::samples;
 use cloud::server::{self, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,9 +47,8 @@ fn speed(text: &str) -> Result<f64, String> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
-    let called = std::env::args_os().next().unwrap_or_default();
-    if Path::new(&called).file_name().is_some_and(|name| name == server::SAMPLE_APP) {
-        return sample_app::run().await;
+    if let Some(ended) = samples::run().await {
+        return ended;
     }
     let arguments = Arguments::parse();
     let options = Options {

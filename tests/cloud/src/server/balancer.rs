@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::Host;
+use super::tally::Tally;
 use crate::Report;
 use crate::glob;
 use crate::services::elbv2::{ListenerRoutes, RouteAction, RouteTargets};
@@ -34,6 +35,8 @@ pub struct Balancer {
     routes: RefCell<BTreeMap<u16, ListenerRoutes>>,
     ports: RefCell<BTreeMap<u16, Vec<AbortHandle>>>,
     rotations: RefCell<BTreeMap<String, Rotation>>,
+    /// What was served, by listener port.
+    pub tally: Tally,
 }
 
 impl Default for Balancer {
@@ -45,6 +48,7 @@ impl Default for Balancer {
             routes: RefCell::default(),
             ports: RefCell::default(),
             rotations: RefCell::default(),
+            tally: Tally::default(),
         }
     }
 }
@@ -132,7 +136,12 @@ async fn serve(
             }
             (None, response)
         }
-        RouteAction::Forward(groups) => forward(&host, &route, &groups, port, peer, request).await,
+        RouteAction::Forward(groups) => {
+            let spell = host.balancer.tally.spell(port, &groups);
+            let (group, response) = forward(&host, &route, &groups, port, peer, request).await;
+            host.balancer.tally.count(port, spell, group.as_deref(), response.status().as_u16());
+            (group, response)
+        }
     };
     host.report(Report::Served {
         load_balancer: route.load_balancer,

@@ -10,6 +10,8 @@ mod clock;
 mod functions;
 mod health;
 mod process;
+mod running;
+mod tally;
 mod tasks;
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +20,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::services::{elbv2, lambda};
@@ -26,8 +27,14 @@ use crate::timeline::Kind;
 use crate::{Cloud, Effect, Report, Settings};
 use clock::Clock;
 
+pub use running::{Running, start};
+pub use tally::Spell;
+
 /// The sample application's name on the `PATH` of tasks.
 pub const SAMPLE_APP: &str = "sample-app";
+
+/// The sample hook's name on the `PATH` of functions.
+pub const SAMPLE_HOOK: &str = "sample-hook";
 
 /// How the server is started.
 #[derive(Debug, Clone)]
@@ -59,25 +66,20 @@ pub(crate) struct Host {
     scratch: PathBuf,
     print_timeline: bool,
     printed: Cell<usize>,
+    /// Nothing is begun any more.
+    stopped: Cell<bool>,
 }
 
 /// Runs until the process is told to stop. Prints `ready http://127.0.0.1:N` once
 /// requests are taken. Errors: the port is taken, or no scratch folder can be made.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    let address = listener.local_addr()?;
-    let scratch = std::env::temp_dir().join(format!("cloud-{}-{}", address.port(), std::process::id()));
-    std::fs::create_dir_all(scratch.join("bin"))?;
-    std::os::unix::fs::symlink(std::env::current_exe()?, scratch.join("bin").join(SAMPLE_APP))?;
-    let host = Rc::new(Host::new(&options, address, scratch.clone()));
-    println!("ready http://{address}");
-    let local = tokio::task::LocalSet::new();
-    local.spawn_local(Rc::clone(&host).drive());
-    local.spawn_local(api::serve(Rc::clone(&host), listener));
-    local.run_until(stop).await;
-    host.tasks.kill_all();
-    host.functions.kill_all();
-    std::fs::remove_dir_all(&scratch)
+    let serve = async {
+        let running = start(options).await?;
+        println!("ready {}", running.url());
+        stop.await;
+        Ok(())
+    };
+    tokio::task::LocalSet::new().run_until(serve).await
 }
 
 /// Tasks get addresses of 127.a.b.*, where a and b are the port's two bytes: two
@@ -112,6 +114,7 @@ impl Host {
             scratch,
             print_timeline: options.print_timeline,
             printed: Cell::new(0),
+            stopped: Cell::new(false),
         }
     }
 
@@ -148,7 +151,7 @@ impl Host {
 
     fn begin_effects(self: &Rc<Self>) {
         let effects = self.cloud.borrow_mut().take_effects();
-        for effect in effects {
+        for effect in effects.into_iter().filter(|_| !self.stopped.get()) {
             self.begin(effect);
         }
         self.print_new_entries();

@@ -1,0 +1,21 @@
+//! The programs that the local cloud brings along for tasks and functions: each is the
+//! server's own executable, called by another name.
+
+use std::path::Path;
+
+use crate::server::{SAMPLE_APP, SAMPLE_HOOK};
+use crate::{sample_app, sample_hook};
+
+/// Runs the sample that this process was called as, until it ends; `None` if it was called
+/// by any other name.
+pub async fn run() -> Option<std::io::Result<()>> {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&called).file_name().unwrap_or_default();
+    if name == SAMPLE_APP {
+        Some(sample_app::run().await)
+    } else if name == SAMPLE_HOOK {
+        Some(sample_hook::run().await)
+    } else {
+        None
+    }
+}

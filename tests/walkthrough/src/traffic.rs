@@ -1,0 +1,97 @@
+//! Live traffic: a steady stream of requests over connections that are kept, counted by the
+//! version that answered.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Uri;
+use hyper::body::Bytes;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// So many clients send a request each in every such span: 40 requests a second.
+const CLIENTS: u32 = 4;
+const EVERY: Duration = Duration::from_millis(100);
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What clients were answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Status 200, by version.
+    pub served: BTreeMap<String, u64>,
+    pub failed: u64,
+    /// What happened to the last one that failed.
+    pub why: String,
+}
+
+pub struct Traffic {
+    ended: Rc<Cell<bool>>,
+    counts: Rc<RefCell<Counts>>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Traffic {
+    /// Starts on this thread, within a [`tokio::task::LocalSet`].
+    pub fn to(port: u16) -> anyhow::Result<Self> {
+        let uri: Uri = format!("http://localhost:{port}/").parse()?;
+        let (ended, counts) = (Rc::new(Cell::new(false)), Rc::new(RefCell::new(Counts::default())));
+        let clients = (0..CLIENTS).map(|n| {
+            let delay = EVERY * n / CLIENTS;
+            tokio::task::spawn_local(client(uri.clone(), delay, Rc::clone(&ended), Rc::clone(&counts)))
+        });
+        Ok(Self { clients: clients.collect(), ended, counts })
+    }
+
+    /// Sends no more, awaits what is under way, and gives what was answered.
+    pub async fn end(self) -> anyhow::Result<Counts> {
+        self.ended.set(true);
+        for client in self.clients {
+            client.await.context("a client of the live traffic broke off")?;
+        }
+        Ok(self.counts.take())
+    }
+}
+
+async fn client(uri: Uri, delay: Duration, ended: Rc<Cell<bool>>, counts: Rc<RefCell<Counts>>) {
+    let http = Client::builder(TokioExecutor::new()).build_http();
+    tokio::time::sleep(delay).await;
+    let mut ticks = tokio::time::interval(EVERY);
+    while !ended.get() {
+        ticks.tick().await;
+        let answer = tokio::time::timeout(PATIENCE, request(&http, uri.clone())).await;
+        let answer = answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in time")));
+        let mut counts = counts.borrow_mut();
+        match answer {
+            Ok(version) => *counts.served.entry(version).or_default() += 1,
+            Err(e) => {
+                counts.failed += 1;
+                counts.why = format!("{e:#}");
+            }
+        }
+    }
+}
+
+/// The version that answered.
+async fn request(http: &Client<HttpConnector, Empty<Bytes>>, uri: Uri) -> anyhow::Result<String> {
+    let answer = http.get(uri).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    anyhow::ensure!(status == 200, "status {status}: {}", String::from_utf8_lossy(&body));
+    let body: Value = serde_json::from_slice(&body)?;
+    Ok(body["version"].as_str().context("the answer names no version")?.to_owned())
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = self.served.iter().map(|(version, count)| format!("{count} times by version {version}"));
+        write!(f, "{}, {} failed", parts.collect::<Vec<_>>().join(", "), self.failed)
+    }
+}
