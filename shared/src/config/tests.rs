@@ -312,3 +312,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_readmes_first_file_is_one() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let releases = Releases::parse(text, "README.md").unwrap();
+    assert_eq!(releases.services()[0].name, "api-production");
+    let misspelt = text.replacen("cluster", "clustr", 1);
+    let fault = Releases::parse(&misspelt, "releases.yaml").unwrap_err().to_string();
+    assert!(readme.contains(fault.trim()), "{fault}");
+}
