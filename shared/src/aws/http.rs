@@ -1,6 +1,7 @@
 //! One HTTP client and one TLS set-up for everything that a function says to the outside:
 //! ring, the machine's roots loaded once, HTTP/1.1, connections kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -15,10 +16,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::CipherSuite;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::{CipherSuite, ClientConfig};
 
 use super::resolver::Resolver;
+use super::roots;
 
 /// As long as the SDK's own clients wait for a connection.
 const CONNECT: Duration = Duration::from_millis(3_100);
@@ -38,11 +40,13 @@ pub fn client() -> std::io::Result<SharedHttpClient> {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider())?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+    let tls = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?
+        .with_root_certificates(roots::load()?)
+        .with_no_client_auth();
+    let tls =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
     let client = Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE)
         .pool_timer(TokioTimer::new())

@@ -11,6 +11,7 @@ mod environment;
 mod http;
 mod raw;
 mod resolver;
+mod roots;
 
 use std::error::Error;
 use std::fmt;
