@@ -8,7 +8,7 @@ use shared::config::{Engine, ImageRule, Service, Severity};
 use shared::events::ecr::Cause;
 use shared::image::{Digest, Platform, Pushed};
 use shared::release::{Deployment, State};
-use shared::revision::{Release, Revision, RuntimePlatform, Verdict};
+use shared::revision::{Release, Revision, RuntimePlatform, Verdict, short_arn};
 
 /// What is known when a decision is due.
 #[derive(Debug, Clone)]
@@ -204,7 +204,10 @@ fn fits(service: &Service, running: &Running, rules: &[&ImageRule]) -> Result<()
     match (&service.engine, found) {
         (Engine::CodeDeploy { .. }, Controller::CodeDeploy) => {
             let deploys_to = running.group.as_ref().and_then(|group| group.deploys_to.clone());
-            if deploys_to.as_ref() != Some(&(service.cluster.clone(), service.service.clone())) {
+            let theirs =
+                deploys_to.as_ref().map(|(cluster, service)| (short_arn(cluster), short_arn(service)));
+            // The configuration may name either by its ARN.
+            if theirs != Some((short_arn(&service.cluster), short_arn(&service.service))) {
                 return Err(Refuse::OtherGroup { deploys_to });
             }
             if running.ecs.load_balanced.is_none() {

@@ -1,6 +1,6 @@
 //! The effects: a revision for the image, and its deployment. Each is safe to repeat.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use shared::appspec::appspec;
 use shared::aws::{Aws, Created, Order};
@@ -42,13 +42,26 @@ impl Target<'_> {
             Engine::CodeDeploy { application, group } => {
                 self.by_codedeploy(start, running, revision, application, group).await
             }
-            Engine::Ecs => {
-                let (cluster, service) = (&self.service.cluster, &self.service.service);
-                self.aws.roll(cluster, service, &running.ecs, revision).await?;
-                let started = Some(short_arn(revision).to_owned());
-                Ok(Outcome { decision: Decision::Start(start), started })
-            }
+            Engine::Ecs => self.by_ecs(start, running, revision).await,
         }
+    }
+
+    /// ECS has no lock: what the decision was made on is looked at once more.
+    async fn by_ecs(&self, start: Start, running: &Running, revision: &str) -> anyhow::Result<Outcome> {
+        let (cluster, service) = (&self.service.cluster, &self.service.service);
+        let now = self.aws.service(cluster, service).await?;
+        let now = now.with_context(|| format!("{cluster}/{service} was deleted meanwhile"))?;
+        let started = short_arn(revision).to_owned();
+        if now.revision == revision {
+            return Ok(Decision::from(Nothing::AlreadyInProgress { deployment: started }).into());
+        }
+        ensure!(
+            now.revision == running.ecs.revision,
+            "{cluster}/{service} was changed to {} meanwhile; the event is to be delivered again",
+            short_arn(&now.revision)
+        );
+        self.aws.roll(cluster, service, &now, revision).await?;
+        Ok(Outcome { decision: Decision::Start(start), started: Some(started) })
     }
 
     async fn by_codedeploy(

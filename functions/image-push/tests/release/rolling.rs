@@ -80,13 +80,31 @@ async fn two_handlers_at_once_and_late_duplicates_make_one_deployment() {
     let (one, two) = (release.function(vec![service.clone()]), release.function(vec![service]));
     let (first, second) = join(deliver(&one, &event), deliver(&two, &event)).await;
     assert_eq!(first.unwrap()["services"]["web"]["started"], "web:2");
-    assert_eq!(second.unwrap()["services"]["web"]["started"], "web:2", "both take the older of two");
+    let second = second.unwrap();
+    assert_eq!(told(&second, "web"), ("nothing", "already being deployed by web:2"));
     let during = deliver(&one, &event).await.unwrap();
     assert!(told(&during, "web").1.starts_with("already being deployed by"), "{during}");
     steady(&release).await;
     let late = deliver(&two, &event).await.unwrap();
     assert_eq!(told(&late, "web"), ("nothing", "already live with web:2"));
     assert_eq!(deployments(&release), 2, "the service's creation and one more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_images_at_once_the_slower_decides_anew() {
+    let release = Release::new();
+    let service = rolling(&release).await;
+    let (older, newer) = (release.push("web", "v2", "2"), release.push("web", "v3", "3"));
+    let (one, two) = (release.function(vec![service.clone()]), release.function(vec![service]));
+    let (event, slower) = (pushed("web", "v3", &newer), pushed("web", "v2", &older));
+    let (first, second) = join(deliver(&one, &event), deliver(&two, &slower)).await;
+    assert_eq!(told(&first.unwrap(), "web").0, "start");
+    let error = second.unwrap_err().to_string();
+    assert!(error.contains("web-cluster/web was changed to web:2 meanwhile"), "{error}");
+    let again = deliver(&two, &slower).await.unwrap();
+    assert_eq!(told(&again, "web").0, "wait", "{again}");
+    steady(&release).await;
+    assert!(image(&release).ends_with(&newer));
 }
 
 fn deployments(release: &Release) -> usize {
