@@ -33,8 +33,9 @@ fn certificates(pem: &str) -> impl Iterator<Item = CertificateDer<'static>> {
     let sections = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
     sections.filter_map(|section| {
         let (body, _) = section.split_once("-----END CERTIFICATE-----")?;
-        let body: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        STANDARD.decode(body).ok().map(CertificateDer::from)
+        let mut text = String::with_capacity(body.len());
+        body.lines().for_each(|line| text.push_str(line.trim()));
+        STANDARD.decode(text).ok().map(CertificateDer::from)
     })
 }
 
