@@ -65,7 +65,6 @@ pub struct Told {
 impl ImagePush {
     /// From the environment: `SLUICE_RELEASES`, `SLUICE_HOOK_FUNCTION` and what Lambda gives.
     pub async fn from_environment() -> anyhow::Result<Self> {
-        let aws = Aws::start();
         let releases = shared::start::releases()?;
         let hook = std::env::var("SLUICE_HOOK_FUNCTION").ok().filter(|name| !name.is_empty());
         let with_checks =
@@ -77,7 +76,7 @@ impl ImagePush {
                 service.name
             );
         }
-        Ok(Self { aws: aws.finish()?, releases, hook })
+        Ok(Self { aws: Aws::from_environment()?, releases, hook })
     }
 
     /// Handles one event. An error names every service that could not be dealt with: the

@@ -50,24 +50,11 @@ const ATTEMPTS: u32 = 8;
 /// A call that takes longer is given up and repeated; AWS answers all of these within a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Clients that are being set up beside the rest of a start.
-#[derive(Debug)]
-pub struct Starting(http::Starting);
-
-impl Starting {
-    /// # Errors
-    /// The environment lacks what Lambda sets, or the machine has no root certificates.
-    pub fn finish(self) -> anyhow::Result<Aws> {
-        let aws = Aws::new(&environment::configuration()?, self.0.client());
-        self.0.finish().context("cannot set up TLS")?;
-        Ok(aws)
-    }
-}
-
 impl Aws {
-    /// Begins to set up the clients by the environment that Lambda gives.
-    pub fn start() -> Starting {
-        Starting(http::start())
+    /// By the environment that Lambda gives.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        let http = http::client().context("cannot set up TLS")?;
+        Ok(Self::new(&environment::configuration()?, http))
     }
 
     /// `config` names region, credentials and endpoint; `http` is what all calls go through.
