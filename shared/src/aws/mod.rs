@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -63,7 +64,9 @@ impl Aws {
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
         let config = config.to_builder().http_client(http.clone());
-        let config = config.retry_config(retry).timeout_config(timeouts).build();
+        let config = config.retry_config(retry).timeout_config(timeouts);
+        // Answers are small and an attempt's time is bounded as a whole.
+        let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
         macro_rules! client {
             ($sdk:ident) => {
                 $sdk::Client::from_conf(
