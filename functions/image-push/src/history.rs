@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::aws::{Aws, Group, Page};
+use shared::aws::{Aws, Page};
 use shared::config::{Engine, Service};
 use shared::release::Deployment;
+
+use crate::image::PushedImage;
 
 /// How far back is looked in any case: ECS keeps no more. An image pushed before that is
 /// looked for since its push.
@@ -40,41 +42,50 @@ impl History<'_> {
         }
     }
 
-    /// The deployments of the first page and the last one of the group, which the list may
-    /// lag behind; or all that ECS keeps.
-    pub async fn read(&self, mut ids: Vec<String>, group: Option<&Group>) -> anyhow::Result<Vec<Deployment>> {
+    /// The deployments of the first page; or all that ECS keeps.
+    pub async fn read(&self, ids: &[String]) -> anyhow::Result<Vec<Deployment>> {
         let (cluster, service) = (&self.service.cluster, &self.service.service);
         match &self.service.engine {
             Engine::Ecs => {
                 let since = self.range().start;
                 self.aws.service_deployments(cluster, service, self.container, since).await
             }
-            Engine::CodeDeploy { .. } => {
-                let last = group.and_then(|group| group.last_attempted.clone());
-                let unlisted = last.filter(|last| !ids.contains(last));
-                ids.extend(unlisted);
-                self.aws.deployments(&ids).await
-            }
+            Engine::CodeDeploy { .. } => self.aws.deployments(ids).await,
         }
     }
 
     /// The pages after the first, and what is older where the image is: read beside other
     /// calls, since a service deployed several times a day has many.
-    pub async fn rest(&self, next: Option<String>, pushed_at: Timestamp) -> anyhow::Result<Vec<Deployment>> {
-        let Engine::CodeDeploy { application, group } = &self.service.engine else { return Ok(Vec::new()) };
-        let mut ids = Vec::new();
+    pub async fn rest(
+        &self,
+        next: Option<String>,
+        image: &PushedImage<'_>,
+    ) -> anyhow::Result<Vec<Deployment>> {
         let range = self.range();
-        let older = pushed_at..range.start;
-        let parts = [(next.is_some(), range, next), (older.start < older.end, older, None)];
-        for (wanted, range, mut token) in parts {
-            let mut more = wanted;
-            while more {
-                let page = self.aws.deployment_ids(application, group, &range, token).await?;
-                ids.extend(page.ids);
-                token = page.next;
-                more = token.is_some();
-            }
+        let mut ids = if next.is_some() { self.pages(&range, next).await? } else { Vec::new() };
+        if let Some(image) = image.described().await?
+            && image.pushed_at < range.start
+        {
+            ids.extend(self.pages(&(image.pushed_at..range.start), None).await?);
         }
         self.aws.deployments(&ids).await
+    }
+
+    /// All pages from the one that `token` names.
+    async fn pages(
+        &self,
+        range: &Range<Timestamp>,
+        mut token: Option<String>,
+    ) -> anyhow::Result<Vec<String>> {
+        let Engine::CodeDeploy { application, group } = &self.service.engine else { return Ok(Vec::new()) };
+        let mut ids = Vec::new();
+        loop {
+            let page = self.aws.deployment_ids(application, group, range, token).await?;
+            ids.extend(page.ids);
+            token = page.next;
+            if token.is_none() {
+                return Ok(ids);
+            }
+        }
     }
 }

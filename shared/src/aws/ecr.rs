@@ -30,6 +30,13 @@ pub struct Image {
     pub registry_id: String,
 }
 
+/// What a manifest tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    pub digest: Digest,
+    pub pushed: Pushed,
+}
+
 /// What scanning says of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scan {
@@ -82,15 +89,16 @@ impl Aws {
         }))
     }
 
-    /// What was pushed, by its manifest; none if it is gone.
-    pub async fn manifest(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Pushed>> {
+    /// The manifest of an image; none if it is gone.
+    pub async fn manifest(&self, repository: &str, id: &ImageId) -> anyhow::Result<Option<Manifest>> {
         let call = self.ecr.batch_get_image().repository_name(repository).image_ids(id.sdk());
         let what = || format!("reading the manifest of {repository}{id}");
         let answer = call.send().await.map_err(failed(what()))?;
-        let Some(text) = answer.images().first().and_then(|image| image.image_manifest()) else {
-            return Ok(None);
-        };
-        Pushed::from_manifest(text).map(Some).with_context(what)
+        let Some(image) = answer.images().first() else { return Ok(None) };
+        let text = image.image_manifest().ok_or(Missing("imageManifest")).with_context(what)?;
+        let digest = image.image_id().and_then(|id| id.image_digest());
+        let digest = digest.ok_or(Missing("imageDigest")).with_context(what)?.parse()?;
+        Ok(Some(Manifest { digest, pushed: Pushed::from_manifest(text).with_context(what)? }))
     }
 
     /// What scanning found in all of `digests`, which are one image for several platforms.

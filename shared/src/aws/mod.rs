@@ -29,7 +29,7 @@ use jiff::Timestamp;
 pub use clock::Clock;
 pub use cloudwatch::{Alarm, AlarmState};
 pub use codedeploy::{Created, Group, Order, Page};
-pub use ecr::{Image, ImageId, Scan};
+pub use ecr::{Image, ImageId, Manifest, Scan};
 pub use ecs::{Controller, EcsService, Placement};
 
 /// The clients, made once at start; all share one HTTP client.

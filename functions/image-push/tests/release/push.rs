@@ -282,7 +282,7 @@ async fn one_repository_feeds_many_services_and_one_that_fails_stops_no_other() 
     services[5].images[0].container = "sidecar".into();
     let error = deliver(&release.function(services), &pushed("api", "v2", &digest)).await.unwrap_err();
     let error = format!("{error:#}");
-    assert!(error.starts_with("api-4: reading the deployment group none/none"), "{error}");
+    assert!(error.starts_with("api-4: listing the deployments of none/none"), "{error}");
     assert!(error.contains("ApplicationDoesNotExistException"), "{error}");
     assert!(error.contains("api-3: refuse: ECS has no such active service"), "{error}");
     assert!(error.contains("api-5: refuse: the task definition has no container 'sidecar'"), "{error}");
@@ -317,6 +317,25 @@ async fn a_red_alarm_or_a_missing_one_lets_nothing_start() {
     set("OK");
     let answer = deliver(&function, &event).await.unwrap();
     assert_eq!(told(&answer, "api").0, "start");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_red_alarm_of_the_deployment_group_counts_as_much() {
+    let scene = Scene { alarms: vec!["group-5xx"], ..Scene::default() };
+    let release = Release::with(Faults::default(), &scene);
+    release.settled().await;
+    let digest = release.push("api", "v2", "2");
+    let alarm = json!({
+        "AlarmName": "group-5xx", "Namespace": "Own", "MetricName": "errors", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "ignore",
+    });
+    release.call("cloudwatch", "PutMetricAlarm", alarm);
+    let red = json!({ "AlarmName": "group-5xx", "StateValue": "ALARM", "StateReason": "test" });
+    release.call("cloudwatch", "SetAlarmState", red);
+    let answer = deliver(&release.function(vec![entry("api")]), &pushed("api", "v2", &digest)).await.unwrap();
+    assert_eq!(told(&answer, "api"), ("refuse", "in ALARM before the deployment: group-5xx"));
+    assert_eq!(release.done("CreateDeployment"), 0);
 }
 
 #[tokio::test(start_paused = true)]
