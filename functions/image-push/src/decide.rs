@@ -140,8 +140,8 @@ impl From<Refuse> for Decision {
     }
 }
 
-/// Facts that are still unknown (way back, platform) count as favourable: decide once to
-/// know whether to go on, and again when they are read.
+/// Facts that are still unknown (way back, platform, the group's own alarms, old history) count
+/// as favourable: decide once to know whether to go on, and again when they are read.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     judge(facts).map_or_else(|reason| reason, Decision::Start)
 }
