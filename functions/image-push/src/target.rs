@@ -16,9 +16,9 @@ use shared::config::{Engine, ImageRule, Service};
 use shared::events::ecr::Cause;
 use shared::image::Platform;
 use shared::release::Deployment;
-use shared::revision::short_arn;
+use shared::revision::{Revision, short_arn};
 
-use crate::decide::{Decision, Facts, Refuse, Running, Start, decide, order_is_open};
+use crate::decide::{Decision, Facts, Refuse, Running, Start, WayBack, decide, order_is_open};
 use crate::history::History;
 use crate::image::PushedImage;
 use crate::start;
@@ -90,7 +90,7 @@ impl Target<'_> {
         (facts.now, facts.running, facts.scan) = (self.aws.now(), running, scan);
         facts.image = image.map(|image| (image, &manifest.pushed));
         if let (true, Some(running)) = (order_is_open(&facts), &facts.running) {
-            facts.way_back = Some(way_back(self.aws, &running.current, &self.rules).await?);
+            facts.way_back = Some(self.way_back(&running.current).await?);
         }
         match (decide(&facts), image) {
             (Decision::Start(start), Some(image)) => {
@@ -104,9 +104,17 @@ impl Target<'_> {
         }
     }
 
+    /// The container whose image tells what is live and what was deployed.
+    fn container(&self) -> &str {
+        self.rules.first().map_or("", |rule| &rule.container)
+    }
+
     fn history(&self) -> History<'_> {
-        let container = self.rules.first().map_or("", |rule| &rule.container);
-        History { aws: self.aws, service: self.service, container, time: self.time }
+        History { aws: self.aws, service: self.service, container: self.container(), time: self.time }
+    }
+
+    async fn way_back(&self, live: &Revision) -> anyhow::Result<WayBack> {
+        way_back(self.aws, live, &self.service.images, self.container()).await
     }
 
     async fn look(&self) -> anyhow::Result<Option<Seen>> {
@@ -188,7 +196,7 @@ impl Target<'_> {
         let known = facts.way_back.take();
         let way_back = async {
             match known {
-                None => way_back(self.aws, &running.current, &self.rules).await,
+                None => self.way_back(&running.current).await,
                 Some(known) => Ok(known),
             }
         };

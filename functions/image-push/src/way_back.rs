@@ -1,6 +1,7 @@
 //! The rollback target: back along `sluice:replaces` to the newest revision that is active,
 //! was not rejected, and whose image still exists.
 
+use futures_util::future::try_join_all;
 use shared::aws::{Aws, ImageId};
 use shared::config::ImageRule;
 use shared::image::ImageRef;
@@ -12,15 +13,21 @@ use crate::decide::{LiveImage, WayBack};
 const FARTHEST: usize = 10;
 
 /// One round trip where the live revision can serve again, two more for each that cannot.
-pub async fn way_back(aws: &Aws, live: &Revision, rules: &[&ImageRule]) -> anyhow::Result<WayBack> {
-    let (image, why) = can_serve(aws, live, rules).await?;
+/// Looks at the images of all containers that are released; gives what is live in `container`.
+pub async fn way_back(
+    aws: &Aws,
+    live: &Revision,
+    images: &[ImageRule],
+    container: &str,
+) -> anyhow::Result<WayBack> {
+    let (image, why) = can_serve(aws, live, images, container).await?;
     let Some(mut why) = why else { return Ok(WayBack { target: Ok(live.arn.clone()), live: image }) };
     let mut revision = live.clone();
     for _ in 0..FARTHEST {
         let Some(before) = revision.release.replaces.clone() else { break };
         let Some(older) = aws.revision(&before).await? else { break };
         revision = older;
-        match can_serve(aws, &revision, rules).await?.1 {
+        match can_serve(aws, &revision, images, container).await?.1 {
             None => return Ok(WayBack { target: Ok(revision.arn), live: image }),
             Some(reason) => why = format!("{why}, {reason}"),
         }
@@ -28,29 +35,32 @@ pub async fn way_back(aws: &Aws, live: &Revision, rules: &[&ImageRule]) -> anyho
     Ok(WayBack { target: Err(why), live: image })
 }
 
-/// The image of the first container as ECR has it, and why the revision cannot serve (again).
+/// The image of `container` as ECR has it, and why the revision cannot serve (again).
 async fn can_serve(
     aws: &Aws,
     revision: &Revision,
-    rules: &[&ImageRule],
+    images: &[ImageRule],
+    container: &str,
 ) -> anyhow::Result<(LiveImage, Option<String>)> {
-    let mut first = None;
-    let mut why = None;
-    for rule in rules {
-        let Some(container) = revision.container(&rule.container) else { continue };
-        let image = look_up(aws, &container.image, rule).await?;
-        if image == LiveImage::Gone {
-            why = Some(format!("the image of {} is gone from {}", revision.short(), rule.repository));
-        }
-        first.get_or_insert(image);
-    }
-    if !revision.active {
-        why = Some(format!("{} is not active", revision.short()));
-    }
-    if revision.release.verdict == Some(Verdict::Rejected) {
-        why = Some(format!("{} was rejected", revision.short()));
-    }
-    Ok((first.unwrap_or(LiveImage::Elsewhere), why))
+    let released = images.iter().filter_map(|rule| Some((rule, revision.container(&rule.container)?)));
+    let found = try_join_all(
+        released
+            .map(|(rule, there)| async move { anyhow::Ok((rule, look_up(aws, &there.image, rule).await?)) }),
+    );
+    let found = found.await?;
+    let gone = found
+        .iter()
+        .find(|(_, image)| *image == LiveImage::Gone)
+        .map(|(rule, _)| format!("the image of {} is gone from {}", revision.short(), rule.repository));
+    let why = if revision.release.verdict == Some(Verdict::Rejected) {
+        Some(format!("{} was rejected", revision.short()))
+    } else if !revision.active {
+        Some(format!("{} is not active", revision.short()))
+    } else {
+        gone
+    };
+    let image = found.into_iter().find(|(rule, _)| rule.container == container);
+    Ok((image.map_or(LiveImage::Elsewhere, |(_, image)| image), why))
 }
 
 async fn look_up(aws: &Aws, image: &ImageRef, rule: &ImageRule) -> anyhow::Result<LiveImage> {
