@@ -11,6 +11,9 @@ use shared::revision::{Rendered, short_arn};
 use crate::decide::{Decision, Nothing, Refuse, Running, Start, Wait};
 use crate::target::{Outcome, Target};
 
+/// As many revisions of a family as may be registered at the same moment.
+const AT_ONCE: u64 = 10;
+
 /// The ARN of a revision that is `rendered`: the newest of its family if it is that already.
 ///
 /// Of two that were registered at the same moment for the same release, both callers take
@@ -22,7 +25,9 @@ pub async fn revision(aws: &Aws, running: &Running, rendered: &Rendered) -> anyh
     let arn = aws.register(rendered).await?;
     let (family, number) = short_arn(&arn).rsplit_once(':').context("the new revision has no number")?;
     let seen = running.newest.as_ref().unwrap_or(&running.current).number().unwrap_or_default();
-    let between = seen + 1..number.parse()?;
+    let number: u64 = number.parse()?;
+    // Numbers between may also be of revisions deregistered long ago: thousands, in some families.
+    let between = number.saturating_sub(AT_ONCE).max(seen + 1)..number;
     let others = try_join_all(between.map(|n| {
         let name = format!("{family}:{n}");
         async move { aws.revision(&name).await }
