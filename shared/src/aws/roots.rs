@@ -4,17 +4,16 @@
 //! decodes it in constant time, as one would a private key: with the 140 certificates that
 //! Lambda's images have that was a fifth of all instructions of a cold start.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use memchr::{memchr_iter, memmem};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
 /// # Errors
 /// The machine has no root certificate that can be read.
 pub(super) fn load() -> std::io::Result<RootCertStore> {
-    let file = openssl_probe::probe().cert_file.and_then(|path| std::fs::read_to_string(path).ok());
+    let file = openssl_probe::probe().cert_file.and_then(|path| std::fs::read(path).ok());
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(file.iter().flat_map(|text| certificates(text)));
+    roots.add_parsable_certificates(file.iter().flat_map(|pem| certificates(pem)));
     if roots.is_empty() {
         // A machine that keeps them in a folder, or in another form.
         let native = rustls_native_certs::load_native_certs();
@@ -29,14 +28,23 @@ pub(super) fn load() -> std::io::Result<RootCertStore> {
 }
 
 /// The certificates of a PEM file (RFC 7468); what is not one is left out.
-fn certificates(pem: &str) -> impl Iterator<Item = CertificateDer<'static>> {
-    let sections = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
-    sections.filter_map(|section| {
-        let (body, _) = section.split_once("-----END CERTIFICATE-----")?;
-        let mut text = String::with_capacity(body.len());
-        body.lines().for_each(|line| text.push_str(line.trim()));
-        STANDARD.decode(text).ok().map(CertificateDer::from)
+fn certificates(pem: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    memmem::find_iter(pem, BEGIN).filter_map(|at| {
+        let section = pem.get(at + BEGIN.len()..)?;
+        let body = section.get(..memmem::find(section, b"-----")?)?;
+        base64_simd::STANDARD.decode_to_vec(on_one_line(body)).ok().map(CertificateDer::from)
     })
+}
+
+fn on_one_line(body: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(body.len());
+    let mut start = 0;
+    for end in memchr_iter(b'\n', body).chain([body.len()]) {
+        text.extend_from_slice(body.get(start..end).unwrap_or_default().trim_ascii());
+        start = end + 1;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -49,7 +57,7 @@ mod tests {
                    -----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n\
                    -----BEGIN X509 CRL-----\nAAEC\n-----END X509 CRL-----\n\
                    -----BEGIN CERTIFICATE-----\nBQY=\n-----END CERTIFICATE-----";
-        let read: Vec<_> = certificates(pem).map(|certificate| certificate.to_vec()).collect();
+        let read: Vec<_> = certificates(pem.as_bytes()).map(|certificate| certificate.to_vec()).collect();
         assert_eq!(read, [vec![0, 1, 2, 3, 4], vec![5, 6]]);
     }
 
