@@ -158,7 +158,7 @@ const ACTIVE: [DeploymentStatus; 5] = [
     DeploymentStatus::Ready,
 ];
 
-fn deployment(info: &DeploymentInfo) -> anyhow::Result<Deployment> {
+pub(super) fn deployment(info: &DeploymentInfo) -> anyhow::Result<Deployment> {
     let id = info.deployment_id().ok_or(Missing("deploymentId"))?;
     let state = match info.status().ok_or(Missing("status"))? {
         DeploymentStatus::Succeeded => State::Succeeded,

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_ecr::types::{FindingSeverity, ImageIdentifier, ScanStatus};
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
 use jiff::Timestamp;
 
-use super::{Aws, Missing, failed, timestamp};
+use super::{Aws, Missing, PATIENCE, WebRequest, failed, timestamp};
 use crate::config::Severity;
 use crate::image::{Digest, Platform, Pushed};
 
@@ -151,31 +148,16 @@ impl Aws {
 
     /// GET of a signed link, through the clients' own connection pool.
     async fn fetch(&self, url: &str) -> anyhow::Result<Vec<u8>> {
-        let path = url.splitn(4, '/').nth(3).context("the link has no path")?;
-        let host = url.strip_suffix(path).unwrap_or(url).trim_end_matches('/').to_owned();
-        let path = format!("/{path}");
-        let operation = Operation::builder()
-            .service_name("ecr")
-            .operation_name("DownloadLayer")
-            .http_client(self.http.clone())
-            .endpoint_url(&host)
-            .no_auth()
-            .no_retry()
-            .serializer(move |(): ()| {
-                let mut request = HttpRequest::new(SdkBody::empty());
-                request.set_uri(path.clone())?;
-                Ok(request)
-            })
-            .deserializer::<_, std::io::Error>(|answer: &HttpResponse| {
-                Ok((answer.status().as_u16(), answer.body().bytes().unwrap_or_default().to_vec()))
-            })
-            .build();
+        let (method, url) = ("GET", url.to_owned());
+        let request = WebRequest { method, url, headers: Vec::new(), body: String::new() };
         // The link is a secret of its own: errors name the host alone.
-        let answer = operation.invoke(()).await.map_err(|e| anyhow::anyhow!("{e} at {host}"))?;
-        match answer {
-            (200, body) if body.len() <= LARGEST_CONFIG => Ok(body),
-            (200, body) => bail!("{} bytes are no image configuration", body.len()),
-            (status, _) => bail!("{host} answered {status}"),
+        let host = request.url.split('/').nth(2).unwrap_or_default();
+        let answer = self.web().send(&request, PATIENCE).await;
+        let answer = answer.map_err(|e| anyhow::anyhow!("{e} at {host}"))?;
+        match answer.status {
+            200 if answer.body.len() <= LARGEST_CONFIG => Ok(answer.body),
+            200 => bail!("{} bytes are no image configuration", answer.body.len()),
+            status => bail!("{host} answered {status}"),
         }
     }
 }

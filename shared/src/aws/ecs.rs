@@ -33,6 +33,8 @@ pub struct EcsService {
     /// Alarms of its own deployment configuration.
     pub alarms: Vec<String>,
     pub placement: Placement,
+    /// `FARGATE`, `EC2` or `EXTERNAL`, where no capacity providers are named.
+    pub launch_type: Option<String>,
     /// In ECS's own JSON, to be sent back as it is.
     pub deployment_configuration: Members,
 }
@@ -73,6 +75,7 @@ struct ServiceView {
     #[serde(default)]
     tags: Vec<Tag>,
     platform_version: Option<String>,
+    launch_type: Option<String>,
     network_configuration: Option<Value>,
     capacity_provider_strategy: Option<Value>,
 }
@@ -100,6 +103,7 @@ struct Serving {
     #[serde(default)]
     load_balancers: Vec<LoadBalancer>,
     platform_version: Option<String>,
+    launch_type: Option<String>,
     network_configuration: Option<Value>,
     capacity_provider_strategy: Option<Value>,
 }
@@ -296,6 +300,20 @@ impl EcsService {
         let balancer = balancers.unwrap_or(&view.load_balancers).first();
         let hold = view.tags.iter().find(|tag| tag.key == "sluice:hold");
         let revision = primary.map(|set| set.task_definition.clone()).or(view.task_definition);
+        let placement = Placement {
+            // The service's own word: that of a task set may be what LATEST was at the time.
+            platform_version: view
+                .platform_version
+                .or_else(|| primary.and_then(|set| set.platform_version.clone())),
+            network: primary.and_then(|s| s.network_configuration.clone()).or(view.network_configuration),
+            capacity_providers: primary
+                .and_then(|s| s.capacity_provider_strategy.clone())
+                .or(view.capacity_provider_strategy),
+        }
+        .without_empty();
+        let launch_type = primary.and_then(|set| set.launch_type.clone()).or(view.launch_type);
+        // A task takes one or the other.
+        let launch_type = launch_type.filter(|_| placement.capacity_providers.is_none());
         Ok(Self {
             active: view.status == "ACTIVE",
             controller,
@@ -306,17 +324,8 @@ impl EcsService {
             load_balanced: balancer.and_then(|b| Some((b.container_name.clone()?, b.container_port?))),
             hold: hold.map(|tag| Hold::parse(&tag.value)),
             alarms: alarms.alarm_names,
-            placement: Placement {
-                // The service's own word: that of a task set may be what LATEST was at the time.
-                platform_version: view
-                    .platform_version
-                    .or_else(|| primary.and_then(|set| set.platform_version.clone())),
-                network: primary.and_then(|s| s.network_configuration.clone()).or(view.network_configuration),
-                capacity_providers: primary
-                    .and_then(|s| s.capacity_provider_strategy.clone())
-                    .or(view.capacity_provider_strategy),
-            }
-            .without_empty(),
+            placement,
+            launch_type: launch_type.filter(|kind| !kind.is_empty()),
             deployment_configuration: configuration,
         })
     }

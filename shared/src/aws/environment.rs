@@ -11,6 +11,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use super::address::Loopback;
+
 /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`;
 /// `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` for other endpoints;
 /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`.
@@ -30,6 +32,12 @@ pub fn configuration() -> anyhow::Result<SdkConfig> {
         .use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"));
     let endpoint = variable("AWS_ENDPOINT_URL");
     Ok(endpoint.into_iter().fold(config, |config, url| config.endpoint_url(url)).build())
+}
+
+/// Whether one of the endpoints is on this machine.
+pub fn loopback() -> Loopback {
+    let endpoints: Vec<_> = std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")).collect();
+    Loopback::of_endpoints(endpoints.iter().map(|(_, url)| url.as_str()))
 }
 
 /// What each client looks up for itself, such as its own endpoint.

@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, ClientConfig};
 
+use super::address::Loopback;
 use super::resolver::Resolver;
 use super::roots;
 
@@ -35,8 +36,8 @@ struct Http(Client<HttpsConnector<Tcp<Resolver>>, SdkBody>);
 ///
 /// # Errors
 /// The machine has no root certificates.
-pub fn client() -> std::io::Result<SharedHttpClient> {
-    let mut tcp = Tcp::new_with_resolver(Resolver::default());
+pub fn client(loopback: Loopback) -> std::io::Result<SharedHttpClient> {
+    let mut tcp = Tcp::new_with_resolver(Resolver::new(loopback));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));

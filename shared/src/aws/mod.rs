@@ -2,16 +2,23 @@
 //!
 //! Each adapter narrows what AWS answers once, and names what is missing.
 
+mod address;
 mod clock;
 mod cloudwatch;
 mod codedeploy;
 mod ecr;
 mod ecs;
 mod environment;
+mod hook;
 mod http;
+mod logs;
 mod raw;
 mod resolver;
 mod roots;
+mod secrets;
+mod snapshots;
+mod tasks;
+mod web;
 
 use std::error::Error;
 use std::fmt;
@@ -26,11 +33,18 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 
+use address::Loopback;
 pub use clock::Clock;
 pub use cloudwatch::{Alarm, AlarmState};
 pub use codedeploy::{Created, Group, Order, Page};
 pub use ecr::{Image, ImageId, Manifest, Scan};
 pub use ecs::{Controller, EcsService, Placement};
+pub use hook::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
+pub use logs::Logs;
+pub use secrets::Secrets;
+pub use snapshots::{Snapshot, SnapshotState, Snapshots};
+pub use tasks::{Run, Task, TaskState};
+pub use web::{Web, WebAnswer, WebError, WebRequest};
 
 /// The clients, made once at start; all share one HTTP client.
 #[derive(Debug, Clone)]
@@ -42,6 +56,9 @@ pub struct Aws {
     http: SharedHttpClient,
     clock: Clock,
     region: String,
+    loopback: Loopback,
+    /// For the clients that only some functions have.
+    config: SdkConfig,
 }
 
 /// ECS lets an account register one task definition a second once its burst is used, so
@@ -54,8 +71,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Aws {
     /// By the environment that Lambda gives.
     pub fn from_environment() -> anyhow::Result<Self> {
-        let http = http::client().context("cannot set up TLS")?;
-        Ok(Self::new(&environment::configuration()?, http))
+        let config = environment::configuration()?;
+        let loopback = environment::loopback();
+        let aws = Self::new(&config, http::client(loopback).context("cannot set up TLS")?);
+        Ok(Self { loopback, ..aws })
     }
 
     /// `config` names region, credentials and endpoint; `http` is what all calls go through.
@@ -82,6 +101,8 @@ impl Aws {
             http,
             clock,
             region: config.region().map(ToString::to_string).unwrap_or_default(),
+            loopback: Loopback::of_endpoints(config.endpoint_url()),
+            config,
         }
     }
 

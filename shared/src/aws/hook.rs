@@ -1,0 +1,161 @@
+//! CodeDeploy, as a lifecycle hook meets it: whose deployment, which lifecycle event, which
+//! task set is green, and the verdict.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_codedeploy::config::Builder as Config;
+use aws_sdk_codedeploy::error::ProvideErrorMetadata as _;
+use aws_sdk_codedeploy::types::{
+    DeploymentInfo, LifecycleEventStatus, LifecycleEvent as SdkEvent, RevisionLocation, TargetLabel,
+};
+use aws_smithy_types::retry::RetryConfig;
+use jiff::Timestamp;
+
+use super::codedeploy::deployment;
+use super::{Aws, Missing, failed, timestamp};
+use crate::release::Deployment;
+
+/// The deployment that a hook was called for.
+#[derive(Debug, Clone)]
+pub struct Hooked {
+    pub application: String,
+    pub group: String,
+    pub deployment: Deployment,
+    /// Where its AppSpec is.
+    revision: RevisionLocation,
+}
+
+/// What a deployment does to its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// In their order.
+    pub events: Vec<LifecycleEvent>,
+    /// Id of the task set that is to take the traffic; none before it is made.
+    pub green: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifecycleEvent {
+    pub name: String,
+    pub state: EventState,
+    pub began: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventState {
+    Pending,
+    InProgress,
+    Ended,
+}
+
+/// A verdict is worth more patience than any other call: without one, the deployment hangs.
+const ATTEMPTS: u32 = 40;
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+impl Aws {
+    /// None if there is no such deployment.
+    pub async fn hooked(&self, id: &str) -> anyhow::Result<Option<Hooked>> {
+        let what = || format!("reading the deployment {id}");
+        let answer = match self.codedeploy.get_deployment().deployment_id(id).send().await {
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_deployment_does_not_exist_exception()) => {
+                return Ok(None);
+            }
+            other => other.map_err(failed(what()))?,
+        };
+        let info = answer.deployment_info().ok_or(Missing("deploymentInfo")).with_context(what)?;
+        Hooked::narrowed(info).map(Some).with_context(what)
+    }
+
+    /// None where CodeDeploy has not begun with the service yet.
+    pub async fn target(
+        &self,
+        deployment: &str,
+        cluster: &str,
+        service: &str,
+    ) -> anyhow::Result<Option<Target>> {
+        let call = self.codedeploy.batch_get_deployment_targets().deployment_id(deployment);
+        let what = || format!("reading what the deployment {deployment} does to {cluster}/{service}");
+        let answer = match call.target_ids(format!("{cluster}:{service}")).send().await {
+            Err(e) if e.code().is_some_and(|code| NOT_YET.contains(&code)) => return Ok(None),
+            other => other.map_err(failed(what()))?,
+        };
+        let target = answer.deployment_targets().iter().find_map(|target| target.ecs_target());
+        let Some(target) = target else { return Ok(None) };
+        let events = target.lifecycle_events().iter().map(LifecycleEvent::narrowed);
+        let green = target.task_sets_info().iter().find(|set| set.task_set_label() == Some(&TargetLabel::Green));
+        Ok(Some(Target {
+            events: events.collect::<Result<_, _>>().with_context(what)?,
+            green: green.and_then(|set| set.identifer()).map(str::to_owned),
+        }))
+    }
+
+    /// The text of a deployment's AppSpec, in JSON or YAML.
+    pub async fn appspec_of(&self, hooked: &Hooked) -> anyhow::Result<String> {
+        let call = self.codedeploy.get_application_revision().application_name(&hooked.application);
+        let what = || format!("reading the AppSpec of {}", hooked.deployment.id);
+        let answer = call.revision(hooked.revision.clone()).send().await.map_err(failed(what()))?;
+        let revision = answer.revision();
+        let content = revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
+        #[allow(deprecated)]
+        let raw = revision.and_then(|revision| revision.string()).and_then(|raw| raw.content());
+        Ok(content.or(raw).ok_or(Missing("appSpecContent")).with_context(what)?.to_owned())
+    }
+
+    /// Reports a hook's verdict. That one was reported already is success: CodeDeploy takes
+    /// one, and an answer may have been lost.
+    pub async fn report(&self, deployment: &str, execution: &str, succeeded: Succeeded) -> anyhow::Result<()> {
+        let retry = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(Duration::from_millis(200))
+            .with_max_backoff(LONGEST_PAUSE);
+        let call = self.codedeploy.put_lifecycle_event_hook_execution_status().deployment_id(deployment);
+        let call = call.lifecycle_event_hook_execution_id(execution).status(match succeeded {
+            Succeeded::Yes => LifecycleEventStatus::Succeeded,
+            Succeeded::No => LifecycleEventStatus::Failed,
+        });
+        match call.customize().config_override(Config::default().retry_config(retry)).send().await {
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(|e| e.is_lifecycle_event_already_completed_exception()) =>
+            {
+                Ok(())
+            }
+            other => other.map(drop).map_err(failed(format!("reporting to the deployment {deployment}"))),
+        }
+    }
+}
+
+/// What is reported of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Succeeded {
+    Yes,
+    No,
+}
+
+const NOT_YET: [&str; 2] = ["DeploymentNotStartedException", "DeploymentTargetDoesNotExistException"];
+
+impl Hooked {
+    fn narrowed(info: &DeploymentInfo) -> anyhow::Result<Self> {
+        Ok(Self {
+            application: info.application_name().ok_or(Missing("applicationName"))?.to_owned(),
+            group: info.deployment_group_name().ok_or(Missing("deploymentGroupName"))?.to_owned(),
+            deployment: deployment(info)?,
+            revision: info.revision().ok_or(Missing("revision"))?.clone(),
+        })
+    }
+}
+
+impl LifecycleEvent {
+    fn narrowed(event: &SdkEvent) -> Result<Self, Missing> {
+        Ok(Self {
+            name: event.lifecycle_event_name().ok_or(Missing("lifecycleEventName"))?.to_owned(),
+            state: match event.status().ok_or(Missing("status"))? {
+                LifecycleEventStatus::Pending => EventState::Pending,
+                LifecycleEventStatus::InProgress => EventState::InProgress,
+                _ => EventState::Ended,
+            },
+            began: event.start_time().and_then(timestamp),
+        })
+    }
+}
