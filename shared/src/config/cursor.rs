@@ -4,6 +4,7 @@
 //! Whatever gives `None` here has noted a fault before.
 
 mod fields;
+mod json;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -176,22 +177,6 @@ impl<'a> Value<'a> {
         Some(*truth)
     }
 
-    /// Any number that JSON has.
-    pub fn float(&self) -> Option<f64> {
-        let Data::Number { value, written } = &self.node.data else {
-            self.expected("a number");
-            return None;
-        };
-        if value.is_none() {
-            self.not_in_json(written);
-        }
-        value.as_ref()?.as_f64()
-    }
-
-    fn not_in_json(&self, written: &str) {
-        self.fault(format_args!("is {written}, which JSON does not have; write another value"));
-    }
-
     /// A whole number within bounds.
     pub fn number(&self, least: u16, most: u16) -> Option<u16> {
         let Data::Number { value, .. } = &self.node.data else {
@@ -273,37 +258,5 @@ impl<'a> Value<'a> {
             return None;
         }
         Some(items)
-    }
-
-    /// The value as JSON.
-    pub fn json(&self) -> Option<serde_json::Value> {
-        self.json_of(&|_| Ok(()))
-    }
-
-    /// The value as JSON, whose every text `check` takes. Its error is the fault.
-    pub fn json_of(&self, check: &dyn Fn(&str) -> Result<(), String>) -> Option<serde_json::Value> {
-        Some(match &self.node.data {
-            Data::Null => serde_json::Value::Null,
-            Data::Bool(truth) => serde_json::Value::Bool(*truth),
-            Data::Number { value: Some(number), .. } => serde_json::Value::Number(number.clone()),
-            Data::Number { value: None, written } => {
-                self.not_in_json(written);
-                return None;
-            }
-            Data::Text(text) => {
-                check(text).map_err(|what| self.fault(what)).ok()?;
-                serde_json::Value::String(text.clone())
-            }
-            Data::List(_) => serde_json::Value::Array(self.list(|item| item.json_of(check))?),
-            Data::Map(_) => {
-                let members =
-                    self.mapping()?.each(|key, value| Some((key.to_owned(), value.json_of(check)?)))?;
-                serde_json::Value::Object(members.into_iter().collect())
-            }
-            Data::Refused(why) => {
-                self.fault(why);
-                return None;
-            }
-        })
     }
 }

@@ -10,7 +10,7 @@ use super::super::{Comparison, JsonPath, JsonTest, Repeat, Test, Version};
 /// One status, a range, or a list of these.
 pub(super) fn status(value: Value<'_>) -> Option<Vec<RangeInclusive<u16>>> {
     if value.is_list() {
-        return value.filled_list(|item| one_status(item));
+        return value.filled_list(one_status);
     }
     Some(vec![one_status(value)?])
 }
