@@ -94,3 +94,14 @@ pub enum Dialect {
     Postgresql,
     Mysql,
 }
+
+impl Dialect {
+    pub const ALL: [Self; 2] = [Self::Postgresql, Self::Mysql];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgresql => "postgresql",
+            Self::Mysql => "mysql",
+        }
+    }
+}

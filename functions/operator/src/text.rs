@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use shared::config::{Checks, Engine, Releases, Service};
+use shared::config::{Check, Engine, Migrate, Reach, Releases, Service};
 
 /// What `releases.yaml` says, a block per service: what is not said has no line.
 pub fn summary(releases: &Releases) -> String {
@@ -22,7 +22,13 @@ fn service(service: &Service) -> String {
             format!("{} -> {}, tags {}", rule.repository, rule.container, rule.tags.as_str()),
         ));
     }
-    lines.push(("hooks", hooks(&service.checks)));
+    for (event, of_event) in service.checks.by_lifecycle_event() {
+        if !of_event.is_empty() {
+            lines.push(("checks", format!("{event}: {}", checks(of_event))));
+        }
+    }
+    let secrets: Vec<_> = service.checks.secrets().iter().map(|secret| secret.to_string()).collect();
+    lines.push(("secrets", secrets.join(", ")));
     lines.push(("alarms", service.alarms.join(", ")));
     if !service.watch.is_zero() {
         lines.push(("watch", duration(service.watch)));
@@ -44,18 +50,37 @@ fn service(service: &Service) -> String {
 fn engine(engine: &Engine) -> String {
     match engine {
         Engine::CodeDeploy { application, group } => format!("CodeDeploy {application}/{group}"),
-        Engine::Ecs => "ECS rolling deployment".to_owned(),
+        Engine::Ecs => "ECS itself".to_owned(),
     }
 }
 
-fn hooks(checks: &Checks) -> String {
-    let hooks: Vec<_> = checks
-        .by_lifecycle_event()
-        .into_iter()
-        .filter(|(_, checks)| !checks.is_empty())
-        .map(|(event, checks)| format!("{event} {}", checks.len()))
-        .collect();
-    hooks.join(", ")
+fn checks(checks: &[Check]) -> String {
+    let told: Vec<_> = checks.iter().map(check).collect();
+    told.join(", ")
+}
+
+fn check(check: &Check) -> String {
+    match check {
+        Check::Migrate(Migrate { task, snapshot }) => {
+            let snapshot = snapshot.as_ref().map_or(String::new(), |of| format!(" after a snapshot of {of}"));
+            format!("migrate by {}{snapshot}", task.container)
+        }
+        Check::MigrationCheck(check) => {
+            let allowed: Vec<_> = check.allow.iter().map(|rule| rule.as_str()).collect();
+            let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(" ") };
+            let (container, dialect) = (&check.task.container, check.dialect.as_str());
+            format!("migration-check of {container} ({dialect}, allows {allowed})")
+        }
+        Check::Smoke(smoke) => {
+            let reach = match &smoke.reach {
+                Reach::BaseUrl(url) => url.clone(),
+                Reach::Tasks { port: Some(port) } => format!("each task's port {port}"),
+                Reach::Tasks { port: None } => "each task".to_owned(),
+            };
+            let requests = if smoke.requests.len() == 1 { "request" } else { "requests" };
+            format!("smoke: {} {requests} to {reach}", smoke.requests.len())
+        }
+    }
 }
 
 /// As `releases.yaml` writes it: `1h 30m`.
@@ -78,7 +103,9 @@ api-production
   service  api-cluster/api-service
   engine   CodeDeploy api-deploy/api-production
   image    api-service -> api, tags [0-9a-f]{40}
-  hooks    BeforeInstall 1, BeforeAllowTraffic 1
+  checks   BeforeInstall: migrate by api
+  checks   BeforeAllowTraffic: smoke: 2 requests to https://api.internal:8443
+  secrets  secret:api/smoke-token
   alarms   api-5xx-green, api-latency
   watch    30m
   scan     refuses CRITICAL, HIGH, waits 10m
@@ -88,9 +115,26 @@ api-production
 
 worker
   service  api-cluster/worker
-  engine   ECS rolling deployment
+  engine   ECS itself
   image    worker -> worker, tags v[0-9]+[.][0-9]+[.][0-9]+
 "
+        );
+    }
+
+    #[test]
+    fn checks_are_told_in_a_line_per_lifecycle_event() {
+        let releases =
+            Releases::parse(include_str!("../../../shared/src/config/tests/checks.yaml"), "f").unwrap();
+        let told = summary(&releases);
+        let lines: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("  checks   ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "BeforeInstall: migration-check of api (postgresql, allows drop-column), \
+                 migrate by api after a snapshot of api-db",
+                "AfterInstall: smoke: 2 requests to each task's port 8080",
+                "BeforeAllowTraffic: smoke: 2 requests to https://api.internal:8443",
+            ]
         );
     }
 

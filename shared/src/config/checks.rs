@@ -1,87 +1,93 @@
-//! The checks of a service in `releases.yaml`: what runs in which lifecycle event.
+//! The checks of a service: what must hold at which lifecycle event of a deployment.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::cursor::{Fields, Value};
-use super::values;
-use super::{Check, Checks, Migrate, Smoke, SmokeRequest};
+use super::{SecretRef, Smoke};
+use crate::migration_rule::{Dialect, Rule};
 
-const MIGRATE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-
-pub(super) fn checks(value: Value<'_>) -> Option<Checks> {
-    let fields = value.fields(&[
-        "before-install",
-        "after-install",
-        "after-allow-test-traffic",
-        "before-allow-traffic",
-        "after-allow-traffic",
-    ])?;
-    let of = |event: &str| fields.or(event, Vec::new(), |value| value.list(check));
-    let before_install = of("before-install");
-    let after_install = of("after-install");
-    let after_allow_test_traffic = of("after-allow-test-traffic");
-    let before_allow_traffic = of("before-allow-traffic");
-    let after_allow_traffic = of("after-allow-traffic");
-    Some(Checks {
-        before_install: before_install?,
-        after_install: after_install?,
-        after_allow_test_traffic: after_allow_test_traffic?,
-        before_allow_traffic: before_allow_traffic?,
-        after_allow_traffic: after_allow_traffic?,
-    })
+/// The checks of each lifecycle event, in the order in which they run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Checks {
+    pub before_install: Vec<Check>,
+    pub after_install: Vec<Check>,
+    pub after_allow_test_traffic: Vec<Check>,
+    pub before_allow_traffic: Vec<Check>,
+    pub after_allow_traffic: Vec<Check>,
 }
 
-fn check(value: Value<'_>) -> Option<Check> {
-    let fields = value.fields(&["migrate", "smoke"])?;
-    match (fields.optional("migrate"), fields.optional("smoke")) {
-        (Some(value), None) => migrate(value).map(Check::Migrate),
-        (None, Some(value)) => smoke(value).map(Check::Smoke),
-        (Some(_), Some(_)) => {
-            value.fault("is two checks; start each with a dash of its own");
-            None
-        }
-        (None, None) => {
-            if fields.is_empty() {
-                value.fault("is an empty check; write migrate: or smoke:");
-            }
-            None
-        }
+#[derive(Debug, Clone, PartialEq)]
+pub enum Check {
+    Migrate(Migrate),
+    MigrationCheck(MigrationCheck),
+    Smoke(Smoke),
+}
+
+/// A one-off task of the new revision, which must end with exit code 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOff {
+    pub container: String,
+    /// Program and arguments; never empty.
+    pub command: Vec<String>,
+    /// Above zero, 55 minutes at most.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrate {
+    pub task: OneOff,
+    /// The RDS cluster or instance of which a snapshot is taken first.
+    pub snapshot: Option<String>,
+}
+
+/// A task that prints the SQL of the migration, which is then held against the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationCheck {
+    pub task: OneOff,
+    pub dialect: Dialect,
+    /// Rules that may be broken; none twice.
+    pub allow: Vec<Rule>,
+}
+
+impl Checks {
+    /// CodeDeploy's lifecycle events that have checks, in the order in which they come.
+    pub fn lifecycle_events(&self) -> Vec<&'static str> {
+        let all = self.by_lifecycle_event().into_iter();
+        all.filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
+    }
+
+    /// All lifecycle events that may have checks, in the order in which they come.
+    pub fn by_lifecycle_event(&self) -> [(&'static str, &[Check]); 5] {
+        [
+            ("BeforeInstall", &self.before_install),
+            ("AfterInstall", &self.after_install),
+            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
+            ("BeforeAllowTraffic", &self.before_allow_traffic),
+            ("AfterAllowTraffic", &self.after_allow_traffic),
+        ]
+    }
+
+    /// All secrets that the checks refer to.
+    pub fn secrets(&self) -> BTreeSet<SecretRef> {
+        let checks = self.by_lifecycle_event().into_iter().flat_map(|(_, checks)| checks);
+        checks.flat_map(Check::secrets).collect()
     }
 }
 
-fn migrate(value: Value<'_>) -> Option<Migrate> {
-    let fields = value.fields(&["container", "command", "timeout"])?;
-    let container = fields.required("container").and_then(|value| value.name());
-    let command = fields.required_as("command", "is missing; write it as a list, as in [node, migrate.js]");
-    // Only the program must be there; `--label ''` is an argument, too.
-    let command = command.and_then(|value| value.filled_list(|item| item.text().map(str::to_owned)));
-    let timeout = fields.or("timeout", MIGRATE_TIMEOUT, |value| value.duration_above_zero());
-    Some(Migrate { container: container?.to_owned(), command: command?, timeout: timeout? })
-}
+impl Check {
+    /// As `releases.yaml` calls it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Migrate(_) => "migrate",
+            Self::MigrationCheck(_) => "migration-check",
+            Self::Smoke(_) => "smoke",
+        }
+    }
 
-fn smoke(value: Value<'_>) -> Option<Smoke> {
-    let fields = value.fields(&["base-url", "requests"])?;
-    let base_url = fields.required("base-url").and_then(|value| value.parsed(values::base_url));
-    let requests = fields.required("requests").and_then(|value| value.filled_list(request));
-    Some(Smoke { base_url: base_url?, requests: requests? })
-}
-
-fn request(value: Value<'_>) -> Option<SmokeRequest> {
-    let fields = value.fields(&["get", "headers", "status", "json"])?;
-    let get = fields.required("get").and_then(|value| value.parsed(values::path));
-    let headers = headers(&fields);
-    let status = fields.or("status", 200, |value| value.number(100, 599));
-    let json = fields.or("json", serde_json::Map::new(), |value| value.json_object());
-    Some(SmokeRequest { get: get?, headers: headers?, status: status?, json: json? })
-}
-
-fn headers(fields: &Fields<'_>) -> Option<Vec<(String, String)>> {
-    let Some(value) = fields.optional("headers") else { return Some(Vec::new()) };
-    value.mapping()?.each(|name, value| {
-        let valid = values::header_name(name).map_err(|what| value.fault(what)).ok();
-        let text =
-            value.text().and_then(|text| values::header_value(text).map_err(|what| value.fault(what)).ok());
-        valid?;
-        Some((name.to_owned(), text?))
-    })
+    fn secrets(&self) -> BTreeSet<SecretRef> {
+        match self {
+            Self::Migrate(_) | Self::MigrationCheck(_) => BTreeSet::new(),
+            Self::Smoke(smoke) => smoke.secrets(),
+        }
+    }
 }

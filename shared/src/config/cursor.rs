@@ -4,6 +4,7 @@
 //! Whatever gives `None` here has noted a fault before.
 
 mod fields;
+mod json;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use jiff::SignedDuration;
 
 pub(super) use fields::{Fields, Once, nearest};
 
+use super::Pattern;
 use super::faults::{Fault, Position};
 use super::tree::{Data, Node};
 use crate::image::TagPattern;
@@ -25,9 +27,12 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 #[derive(Default)]
 pub(super) struct Context {
     faults: RefCell<Vec<Fault>>,
-    /// Services tend to share their pattern, and compiling one is what costs most here.
-    patterns: RefCell<HashMap<String, Result<TagPattern, String>>>,
+    tag_patterns: Compiled<TagPattern>,
+    patterns: Compiled<Pattern>,
 }
+
+/// By text: services tend to share their patterns, and compiling one is what costs most here.
+type Compiled<T> = RefCell<HashMap<String, Result<T, String>>>;
 
 impl Context {
     pub fn into_faults(self) -> Vec<Fault> {
@@ -71,6 +76,18 @@ impl<'a> Value<'a> {
 
     pub fn is_null(&self) -> bool {
         matches!(self.node.data, Data::Null)
+    }
+
+    pub fn is_text(&self) -> bool {
+        matches!(self.node.data, Data::Text(_))
+    }
+
+    pub fn is_list(&self) -> bool {
+        matches!(self.node.data, Data::List(_))
+    }
+
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node.data, Data::Map(_))
     }
 
     /// Where the value's key is; in a list, the value.
@@ -129,13 +146,35 @@ impl<'a> Value<'a> {
         parse(self.name()?).map_err(|what| self.fault(what)).ok()
     }
 
-    pub fn pattern(&self) -> Option<TagPattern> {
-        let text = self.name()?;
-        let mut patterns = self.context.patterns.borrow_mut();
-        let known = patterns.entry(text.to_owned()).or_insert_with(|| TagPattern::new(text));
-        let pattern = known.clone();
-        drop(patterns);
+    pub fn tag_pattern(&self) -> Option<TagPattern> {
+        self.compiled(&self.context.tag_patterns, TagPattern::new)
+    }
+
+    pub fn pattern(&self) -> Option<Pattern> {
+        self.compiled(&self.context.patterns, Pattern::new)
+    }
+
+    fn compiled<T: Clone>(
+        &self,
+        known: &Compiled<T>,
+        compile: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            self.fault("is empty; write a regular expression");
+            return None;
+        }
+        let mut known = known.borrow_mut();
+        let pattern = known.entry(text.to_owned()).or_insert_with(|| compile(text)).clone();
         pattern.map_err(|e| self.fault(format_args!("is not a regular expression: {e}"))).ok()
+    }
+
+    pub fn truth(&self) -> Option<bool> {
+        let Data::Bool(truth) = &self.node.data else {
+            self.expected("true or false");
+            return None;
+        };
+        Some(*truth)
     }
 
     /// A whole number within bounds.
@@ -184,6 +223,15 @@ impl<'a> Value<'a> {
         Some(duration)
     }
 
+    /// Notes that a time span is longer than so many minutes, and `why` that is too long.
+    pub fn up_to(&self, minutes: u64, why: &str, span: Duration) -> Option<Duration> {
+        if span > Duration::from_secs(minutes * 60) {
+            self.fault(format_args!("is longer than {minutes}m: {why}; write {minutes}m or less"));
+            return None;
+        }
+        Some(span)
+    }
+
     /// The items of a list, each as `read` takes it.
     pub fn list<T>(&self, mut read: impl FnMut(Value<'_>) -> Option<T>) -> Option<Vec<T>> {
         let Data::List(nodes) = &self.node.data else {
@@ -210,32 +258,5 @@ impl<'a> Value<'a> {
             return None;
         }
         Some(items)
-    }
-
-    /// The value as JSON.
-    pub fn json(&self) -> Option<serde_json::Value> {
-        Some(match &self.node.data {
-            Data::Null => serde_json::Value::Null,
-            Data::Bool(truth) => serde_json::Value::Bool(*truth),
-            Data::Number { value: Some(number), .. } => serde_json::Value::Number(number.clone()),
-            Data::Number { value: None, written } => {
-                self.fault(format_args!("is {written}, which JSON does not have; write another value"));
-                return None;
-            }
-            Data::Text(text) => serde_json::Value::String(text.clone()),
-            Data::List(_) => serde_json::Value::Array(self.list(|item| item.json())?),
-            Data::Map(_) => serde_json::Value::Object(self.json_object()?),
-            Data::Refused(why) => {
-                self.fault(why);
-                return None;
-            }
-        })
-    }
-
-    /// A mapping as a JSON object.
-    pub fn json_object(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
-        let members = self.mapping()?;
-        let members = members.each(|key, value| Some((key.to_owned(), value.json()?)))?;
-        Some(members.into_iter().collect())
     }
 }

@@ -6,8 +6,11 @@
 mod checks;
 mod cursor;
 mod faults;
+mod pattern;
 mod read;
 pub mod schema;
+mod secret;
+mod smoke;
 mod tree;
 mod values;
 
@@ -16,7 +19,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+pub use checks::{Check, Checks, Migrate, MigrationCheck, OneOff};
 pub use faults::{Fault, Faults, Position};
+pub use pattern::{JsonPath, Pattern};
+pub use secret::{SecretRef, Text};
+pub use smoke::{Body, Comparison, JsonTest, Method, Reach, Repeat, Smoke, SmokeRequest, Test, Version};
 
 use crate::freeze::Freeze;
 use crate::image::TagPattern;
@@ -26,6 +33,9 @@ use crate::image::TagPattern;
 pub struct Releases {
     services: Vec<Service>,
     by_repository: HashMap<String, Vec<(usize, usize)>>,
+    by_group: HashMap<(String, String), usize>,
+    by_service: HashMap<(String, String), usize>,
+    by_name: HashMap<String, usize>,
 }
 
 /// One entry under `services`.
@@ -63,48 +73,6 @@ pub enum Engine {
     CodeDeploy { application: String, group: String },
     /// The service's own deployment controller.
     Ecs,
-}
-
-/// The checks of each lifecycle event, in the order in which they run.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Checks {
-    pub before_install: Vec<Check>,
-    pub after_install: Vec<Check>,
-    pub after_allow_test_traffic: Vec<Check>,
-    pub before_allow_traffic: Vec<Check>,
-    pub after_allow_traffic: Vec<Check>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Check {
-    Migrate(Migrate),
-    Smoke(Smoke),
-}
-
-/// A one-off task of the new revision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Migrate {
-    pub container: String,
-    pub command: Vec<String>,
-    pub timeout: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Smoke {
-    /// `http://` or `https://`, a host, perhaps a port; no path.
-    pub base_url: String,
-    pub requests: Vec<SmokeRequest>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct SmokeRequest {
-    /// The path, from `/` on.
-    pub get: String,
-    /// Values may be references: `secret:name#field` or `secret:name`.
-    pub headers: Vec<(String, String)>,
-    pub status: u16,
-    /// Members that the answer's JSON object must have, with these values.
-    pub json: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Findings that keep an image from being released.
@@ -172,14 +140,20 @@ impl Releases {
         }
     }
 
+    /// No two services share a name, a deployment group or an ECS service: reading a file refuses it.
     pub fn new(services: Vec<Service>) -> Self {
-        let mut by_repository: HashMap<String, Vec<_>> = HashMap::new();
+        let mut all = Self::default();
         for (s, service) in services.iter().enumerate() {
             for (i, rule) in service.images.iter().enumerate() {
-                by_repository.entry(rule.repository.clone()).or_default().push((s, i));
+                all.by_repository.entry(rule.repository.clone()).or_default().push((s, i));
             }
+            if let Engine::CodeDeploy { application, group } = &service.engine {
+                all.by_group.insert((application.clone(), group.clone()), s);
+            }
+            all.by_service.insert((service.cluster.clone(), service.service.clone()), s);
+            all.by_name.insert(service.name.clone(), s);
         }
-        Self { services, by_repository }
+        Self { services, ..all }
     }
 
     pub fn services(&self) -> &[Service] {
@@ -193,6 +167,21 @@ impl Releases {
             let service = self.services.get(*s)?;
             Some((service, service.images.get(*i)?))
         })
+    }
+
+    /// Whom a CodeDeploy deployment group deploys.
+    pub fn deployed_by(&self, application: &str, group: &str) -> Option<&Service> {
+        self.services.get(*self.by_group.get(&(application.to_owned(), group.to_owned()))?)
+    }
+
+    /// By the names that ECS gives it.
+    pub fn by_service(&self, cluster: &str, service: &str) -> Option<&Service> {
+        self.services.get(*self.by_service.get(&(cluster.to_owned(), service.to_owned()))?)
+    }
+
+    /// By its entry's key.
+    pub fn by_name(&self, name: &str) -> Option<&Service> {
+        self.services.get(*self.by_name.get(name)?)
     }
 }
 
@@ -224,25 +213,6 @@ impl Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Checks {
-    /// CodeDeploy's lifecycle events that have checks, in the order in which they come.
-    pub fn lifecycle_events(&self) -> Vec<&'static str> {
-        let all = self.by_lifecycle_event().into_iter();
-        all.filter(|(_, checks)| !checks.is_empty()).map(|(event, _)| event).collect()
-    }
-
-    /// All lifecycle events that may have checks, in the order in which they come.
-    pub fn by_lifecycle_event(&self) -> [(&'static str, &[Check]); 5] {
-        [
-            ("BeforeInstall", &self.before_install),
-            ("AfterInstall", &self.after_install),
-            ("AfterAllowTestTraffic", &self.after_allow_test_traffic),
-            ("BeforeAllowTraffic", &self.before_allow_traffic),
-            ("AfterAllowTraffic", &self.after_allow_traffic),
-        ]
     }
 }
 

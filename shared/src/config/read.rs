@@ -1,8 +1,12 @@
 //! The entries of `releases.yaml`, from the tree of the file to [`Service`].
 
+mod answer;
+mod checks;
+mod smoke;
+
 use std::time::Duration;
 
-use super::cursor::{Fields, Once, Value, nearest};
+use super::cursor::{Fields, Once, Value};
 use super::values;
 use super::{Checks, Engine, ImageRule, Notify, ScanGate, Service, Severity};
 use crate::freeze::Freeze;
@@ -10,6 +14,7 @@ use crate::freeze::Freeze;
 const SCAN_WAIT: Duration = Duration::from_secs(10 * 60);
 /// What one call of CloudWatch's DescribeAlarms can name.
 const MOST_ALARMS: usize = 100;
+const SEVERITY: (&str, &str) = ("severity", "severities");
 
 /// The whole document. Gives `None` only if faults have been noted.
 pub(super) fn document(root: Value<'_>) -> Option<Vec<Service>> {
@@ -43,13 +48,7 @@ impl Taken {
                 "is missing; write { codedeploy: { application: ..., group: ... } } or { ecs: {} }",
             )
             .and_then(|deploy| self.engine(deploy));
-        let checks = fields.or("checks", Checks::default(), super::checks::checks);
-        if let (Some(value), Some(Engine::Ecs)) = (fields.optional("checks"), &engine) {
-            value.fault(
-                "needs CodeDeploy, whose hooks run checks: a rolling deployment has none; \
-                 leave checks out or deploy with codedeploy",
-            );
-        }
+        let checks = fields.or("checks", Checks::default(), checks::checks);
         let alarms = fields.or("alarms", Vec::new(), alarms);
         let watch = fields.or("watch", Duration::ZERO, |value| value.duration());
         let gates = fields.or("gates", (None, Vec::new()), gates);
@@ -141,7 +140,7 @@ fn images(value: Value<'_>) -> Option<Vec<ImageRule>> {
             "tags",
             "is missing; write a regular expression for the tags to release, such as '[0-9a-f]{40}'",
         );
-        let tags = tags.and_then(|value| value.pattern());
+        let tags = tags.and_then(|value| value.tag_pattern());
         Some(ImageRule { repository: repository?, container: container?, tags: tags? })
     })
 }
@@ -178,7 +177,8 @@ fn scan(value: Value<'_>) -> Option<ScanGate> {
     let mut once = Once::new();
     let block = block.and_then(|value| {
         value.filled_list(|item| {
-            let severity = item.parsed(severity)?;
+            let severity =
+                item.parsed(|text| values::one_of(SEVERITY, &Severity::ALL, Severity::as_str, text))?;
             once.check(severity, item, |line| {
                 format!("stands on line {line} already; name each severity once")
             });
@@ -187,17 +187,6 @@ fn scan(value: Value<'_>) -> Option<ScanGate> {
     });
     let wait = fields.or("wait", SCAN_WAIT, |value| value.duration_above_zero());
     Some(ScanGate { block: block?, wait: wait? })
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    let names = Severity::ALL.map(Severity::as_str);
-    if let Some(severity) = Severity::ALL.into_iter().find(|severity| severity.as_str() == text) {
-        return Ok(severity);
-    }
-    Err(match nearest(text, &names) {
-        Some(meant) => format!("unknown severity '{text}'; did you mean '{meant}'?"),
-        None => format!("unknown severity '{text}'; the severities are {}", names.join(", ")),
-    })
 }
 
 fn notify(value: Value<'_>) -> Option<Notify> {

@@ -3,12 +3,16 @@
 //! These types only describe. The reader beside them decides, and says more than a schema
 //! can; the tests hold the two together.
 
+mod checks;
+
 use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub use checks::Checks;
 
 /// The schema, as it is published.
 pub fn text() -> String {
@@ -61,7 +65,7 @@ pub struct Service {
     pub images: Vec<Image>,
     /// What runs the service's deployments.
     pub deploy: Deploy,
-    /// What is checked in which lifecycle event. Needs CodeDeploy.
+    /// What is checked in which lifecycle event.
     pub checks: Option<Checks>,
     /// Names of CloudWatch alarms, metric or composite, that stop a deployment and roll it back.
     #[schemars(length(max = 100), inner(length(min = 1)))]
@@ -116,75 +120,6 @@ pub struct CodeDeploy {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Ecs {}
-
-/// The checks of each of CodeDeploy's lifecycle events, in the order in which they run.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Checks {
-    /// Before the new tasks start: migrations.
-    pub before_install: Option<Vec<Check>>,
-    /// After the new tasks have started.
-    pub after_install: Option<Vec<Check>>,
-    /// With the test listener on the new tasks.
-    pub after_allow_test_traffic: Option<Vec<Check>>,
-    /// Before the first of production's traffic reaches the new tasks.
-    pub before_allow_traffic: Option<Vec<Check>>,
-    /// With all of production's traffic on the new tasks.
-    pub after_allow_traffic: Option<Vec<Check>>,
-}
-
-/// One check.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Check {
-    /// A one-off task of the new revision that must end with exit code 0.
-    Migrate(Migrate),
-    /// Requests that must be answered as said.
-    Smoke(Smoke),
-}
-
-/// A one-off task of the new revision.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Migrate {
-    /// The container that runs the command.
-    #[schemars(length(min = 1))]
-    pub container: String,
-    /// Program and arguments, each in an item of its own.
-    #[schemars(length(min = 1))]
-    pub command: Vec<String>,
-    /// How long it may take, such as 1h 30m; 30m unless given.
-    #[schemars(length(min = 1))]
-    pub timeout: Option<String>,
-}
-
-/// Requests to one place.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Smoke {
-    /// Scheme, host and perhaps port of the test listener, such as https://api.internal:8443; no path.
-    #[schemars(regex(pattern = r"^https?://[^/?#@]+$"))]
-    pub base_url: String,
-    /// Sent in this order.
-    #[schemars(length(min = 1))]
-    pub requests: Vec<Request>,
-}
-
-/// A request and its answer.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Request {
-    /// The path, from / on.
-    #[schemars(regex(pattern = r"^/[^#]*$"))]
-    pub get: String,
-    /// Headers to send. A value may name a secret: secret:name or secret:name#field.
-    pub headers: Option<BTreeMap<String, String>>,
-    /// The status that the answer must have; 200 unless given.
-    #[schemars(range(min = 100, max = 599))]
-    pub status: Option<u16>,
-    /// Members that the answer's JSON object must have, with these values.
-    pub json: Option<Map<String, Value>>,
-}
 
 /// What keeps an image from being released.
 #[derive(JsonSchema)]

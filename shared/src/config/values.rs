@@ -1,7 +1,12 @@
 //! Texts of `releases.yaml` that have a form of their own.
 
+use std::ops::RangeInclusive;
+
 use http::Uri;
 use http::header::{HeaderName, HeaderValue};
+
+use super::Text;
+use super::cursor::nearest;
 
 /// A repository's name, without registry or tag.
 pub(super) fn repository(text: &str) -> Result<String, String> {
@@ -62,18 +67,56 @@ pub(super) fn header_name(text: &str) -> Result<(), String> {
     name.map(drop).map_err(|_| "is not the name of a header; write it like x-request-id".to_owned())
 }
 
-/// A header's value or the reference to a secret; never part of the error.
-pub(super) fn header_value(text: &str) -> Result<String, String> {
-    HeaderValue::from_str(text).map_err(|_| "holds what a header cannot; leave control characters out")?;
-    if let Some(reference) = text.strip_prefix("secret:") {
-        let (name, field) = reference.split_once('#').unwrap_or((reference, "-"));
-        if name.is_empty() || field.is_empty() {
-            return Err(
-                "is not a reference to a secret; write it like secret:name or secret:name#field".to_owned()
-            );
-        }
+/// A header of a request, which does not undo how that is sent.
+pub(super) fn sent_header_name(text: &str) -> Result<(), String> {
+    header_name(text)?;
+    if ["connection", "content-length", "transfer-encoding"].contains(&text.to_lowercase().as_str()) {
+        return Err("is set by the connection itself; leave it out".to_owned());
     }
-    Ok(text.to_owned())
+    Ok(())
+}
+
+/// A header's value, perhaps with a reference to a secret; never part of the error.
+pub(super) fn header_value(text: &str) -> Result<Text, String> {
+    HeaderValue::from_str(text).map_err(|_| "holds what a header cannot; leave control characters out")?;
+    Text::parse(text)
+}
+
+/// Statuses from and to, such as `200-299`.
+pub(super) fn statuses(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let of_three = |part: &str| part.parse().ok().filter(|n| part.len() == 3 && (100..=599).contains(n));
+    let ends = text.split_once('-').and_then(|(from, to)| Some(of_three(from)?..=of_three(to)?));
+    ends.filter(|statuses| !statuses.is_empty()).ok_or_else(|| {
+        format!("'{text}' is not a range of statuses; write one like '200-299', or a number like 200")
+    })
+}
+
+/// The identifier of an RDS cluster or instance.
+pub(super) fn rds_identifier(text: &str) -> Result<String, String> {
+    let parts = || text.split('-');
+    let right = parts().all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.len() <= 63;
+    right.then(|| text.to_owned()).ok_or_else(|| {
+        format!("'{text}' is not the identifier of an RDS cluster or instance; write it like api-db")
+    })
+}
+
+/// One of a few names, of which `kind` says what they are, and `kinds` all of them.
+pub(super) fn one_of<T: Copy>(
+    (kind, kinds): (&str, &str),
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    text: &str,
+) -> Result<T, String> {
+    if let Some(one) = all.iter().find(|one| name(**one) == text) {
+        return Ok(*one);
+    }
+    let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
+    Err(match nearest(text, &names) {
+        Some(meant) => format!("unknown {kind} '{text}'; did you mean '{meant}'?"),
+        None => format!("unknown {kind} '{text}'; the {kinds} are {}", names.join(", ")),
+    })
 }
 
 #[cfg(test)]
@@ -116,11 +159,30 @@ mod tests {
         assert!(
             header_name("x-token").is_ok() && header_name("x token").is_err() && header_name("").is_err()
         );
-        for right in ["", "plain", "secret:api/token", "secret:api/token#field"] {
+        assert!(sent_header_name("host").is_ok() && sent_header_name("Content-Length").is_err());
+        for right in ["", "plain", "Bearer secret:api/token#field"] {
             assert!(header_value(right).is_ok(), "{right}");
         }
-        for wrong in ["a\nb", "secret:", "secret:#field", "secret:name#"] {
+        for wrong in ["a\nb", "secret:"] {
             assert!(header_value(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_statuses_have_two_ends_in_order() {
+        assert_eq!(statuses("200-299"), Ok(200..=299));
+        assert_eq!(statuses("204-204"), Ok(204..=204));
+        for wrong in ["200", "299-200", "99-200", "500-600", "+20-300", "200-", "200-299-300", "2xx"] {
+            assert!(statuses(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn identifiers_of_databases_are_what_rds_takes() {
+        assert!(rds_identifier("api-db").is_ok() && rds_identifier(&"a".repeat(63)).is_ok());
+        let long = "a".repeat(64);
+        for wrong in ["1-db", "api--db", "api-", "-api", "arn:aws:rds:eu-west-1:1:db:api", "a_b", &long] {
+            assert!(rds_identifier(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -7,7 +7,7 @@ use cloud::fixture::{self, Scene};
 use cloud::in_process::{Faults, Injected};
 use futures_util::future::join;
 use serde_json::{Value, json};
-use shared::config::{Check, Engine, Migrate};
+use shared::config::{Check, Engine, Migrate, OneOff};
 
 #[tokio::test(start_paused = true)]
 async fn a_push_becomes_the_live_version_and_nothing_else_changes() {
@@ -32,11 +32,9 @@ async fn the_deployment_asks_for_the_hooks_that_have_checks_and_for_the_services
     let release = Release::new();
     release.settled().await;
     let digest = release.push("api", "v2", "2");
-    let migrate = Check::Migrate(Migrate {
-        container: "app".into(),
-        command: vec!["migrate".into()],
-        timeout: Duration::from_secs(60),
-    });
+    let task =
+        OneOff { container: "app".into(), command: vec!["migrate".into()], timeout: Duration::from_secs(60) };
+    let migrate = Check::Migrate(Migrate { task, snapshot: None });
     let mut service = entry("api");
     service.checks.before_install = vec![migrate.clone()];
     service.checks.after_allow_traffic = vec![migrate];

@@ -111,6 +111,26 @@ impl Fields<'_> {
         value
     }
 
+    /// Those of `keys` that are there.
+    pub fn present<'b>(&'b self, keys: &[&'static str]) -> Vec<(&'static str, Value<'b>)> {
+        keys.iter().filter_map(|key| Some((*key, self.optional(key)?))).collect()
+    }
+
+    /// The only one of `keys`, of which there must be one; `missing` says what is wrong without it.
+    pub fn one_of<'b>(&'b self, keys: &[&'static str], missing: &str) -> Option<(&'static str, Value<'b>)> {
+        let present = self.present(keys);
+        match present[..] {
+            [only] => return Some(only),
+            [] if keys.iter().any(|key| self.misspelt.contains(key)) => {}
+            [] => self.of.fault(missing),
+            [..] => {
+                let names: Vec<_> = present.iter().map(|(key, _)| *key).collect();
+                self.of.fault(format_args!("has {}; keep one of them", names.join(" and ")));
+            }
+        }
+        None
+    }
+
     /// Absent is `default`; wrong is `None`.
     pub fn or<T>(&self, key: &str, default: T, read: impl FnOnce(Value<'_>) -> Option<T>) -> Option<T> {
         self.optional(key).map_or(Some(default), read)

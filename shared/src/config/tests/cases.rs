@@ -254,12 +254,6 @@ pub const CASES: &[Case] = &[
         "f:10:53: services.api-production.deploy.codedeploy.group: is empty; write a name",
     ),
     (
-        ByReaderOnly,
-        "      ecs: {}",
-        "      ecs: {}\n    checks: { after-install: [] }",
-        "f:34:13: services.worker.checks: needs CodeDeploy, whose hooks run checks: a rolling deployment has none; leave checks out or deploy with codedeploy",
-    ),
-    (
         BySchemaToo,
         "before-install:",
         "BeforeInstall:",
@@ -281,19 +275,19 @@ pub const CASES: &[Case] = &[
         BySchemaToo,
         "- migrate: {",
         "- backup: {",
-        "f:13:11: services.api-production.checks.before-install[0]: unknown key 'backup'; the keys here are migrate, smoke",
+        "f:13:11: services.api-production.checks.before-install[0]: unknown key 'backup'; the keys here are migrate, migration-check, smoke",
     ),
     (
         BySchemaToo,
         "        - migrate: { container: api, command: [node, migrate.js], timeout: 30m }",
         "        - {}",
-        "f:13:11: services.api-production.checks.before-install[0]: is an empty check; write migrate: or smoke:",
+        "f:13:11: services.api-production.checks.before-install[0]: is an empty check; write migrate:, migration-check: or smoke:",
     ),
     (
         BySchemaToo,
         "        - smoke:\n            base-url",
         "        - migrate: { container: api, command: [x] }\n          smoke:\n            base-url",
-        "f:15:11: services.api-production.checks.before-allow-traffic[0]: is two checks; start each with a dash of its own",
+        "f:15:11: services.api-production.checks.before-allow-traffic[0]: is more than one check; start each with a dash of its own",
     ),
     (
         BySchemaToo,
@@ -419,7 +413,7 @@ pub const CASES: &[Case] = &[
         BySchemaToo,
         "status: 200, json",
         "status: '200', json",
-        "f:18:41: services.api-production.checks.before-allow-traffic[0].smoke.requests[0].status: is text; write a number from 100 to 599",
+        "f:18:41: services.api-production.checks.before-allow-traffic[0].smoke.requests[0].status: '200' is not a range of statuses; write one like '200-299', or a number like 200",
     ),
     (
         BySchemaToo,
