@@ -205,6 +205,23 @@ def test_a_one_off_task_ends_with_its_exit_code_and_its_log(cloud):
     assert [line["message"] for line in lines] == ["one", "two"]
 
 
+def test_a_sample_task_is_any_service_s_one_off_task(cloud):
+    cloud.ecs.create_cluster(clusterName="jobs")
+    cloud.ecs.register_task_definition(**task_definition("job", push_image(cloud, "job", "v1")))
+    command = ["sample-task", "--log", "one", "--log", "two", "--after", "200", "--exit", "5"]
+    task = cloud.ecs.run_task(
+        cluster="jobs", taskDefinition="job", launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+        overrides={"containerOverrides": [{"name": "app", "command": command}]},
+    )["tasks"][0]["taskArn"]
+    cloud.aws("ecs", "wait", "tasks-stopped", "--cluster", "jobs", "--tasks", task)
+    ended = cloud.ecs.describe_tasks(cluster="jobs", tasks=[task])["tasks"][0]
+    stream = f"app/app/{task.split('/')[-1]}"
+    events = cloud.logs.get_log_events(logGroupName="/ecs/job", logStreamName=stream, startFromHead=True)["events"]
+    assert ended["containers"][0]["exitCode"] == 5
+    assert [event["message"] for event in events] == ["one", "two"]
+
+
 def test_an_image_s_container_knows_its_task_by_the_metadata_endpoint(cloud):
     cloud.ecs.create_cluster(clusterName="jobs")
     script = "import os, urllib.request as u; print(u.urlopen(os.environ['ECS_CONTAINER_METADATA_URI_V4'] + '/task').read().decode())"

@@ -3,36 +3,35 @@
 //! With the clock paused an hour of canary takes no time, and the code under test,
 //! SDK with its signing, retries and timeouts included, is what runs in production.
 //! Faults are injected at each call, by seed or by script.
+//!
+//! Requests that are not for AWS go through the same client: to listeners on `localhost`, and
+//! to tasks by their addresses ([`World::request`]).
+
+mod client;
+mod destination;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use serde_json::{Value, json};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::effect::FunctionError;
 use crate::http::{Request, Response};
-use crate::timeline::Kind;
 use crate::world::{Invocation, World};
-use crate::{Answer, Cloud, Fault, MINUTE, Ms, Report, Settings, wire};
+use crate::{Answer, Cloud, MINUTE, Ms, Report, Settings, wire};
 
-/// What befalls one call.
+/// What befalls one call, of AWS or over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Injected {
+    /// HTTP: 429.
     Throttled,
+    /// HTTP: 500, which no target gave.
     ServerError,
     /// The call never arrives; the client waits so long and gives up.
     TimeoutBefore(Ms),
@@ -40,7 +39,7 @@ pub enum Injected {
     AnswerLost,
     /// Executed and answered after so long.
     Slow(Ms),
-    /// A read that is answered from the state of so long ago; a write is not touched.
+    /// A read that is answered from the state of so long ago; a write is not touched, nor is HTTP.
     Stale(Ms),
 }
 
@@ -113,9 +112,16 @@ impl InProcess {
         Self { shared, changed, _driver: Arc::new(Driver(driver)) }
     }
 
-    /// For the SDK: `Config::builder().http_client(cloud.http_client())`.
+    /// For the SDK: `Config::builder().http_client(cloud.http_client())`; and for HTTP of any
+    /// other kind. A connector's read timeout holds for that, not for calls of AWS.
     pub fn http_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(Client { shared: Arc::clone(&self.shared), changed: Arc::clone(&self.changed) })
+        SharedHttpClient::new(client::Client::new(Arc::clone(&self.shared), Arc::clone(&self.changed)))
+    }
+
+    /// The same as one connector, for code that sends requests without an SDK.
+    pub fn connector(&self, read_timeout: Option<Duration>) -> SharedHttpConnector {
+        let client = client::Client::new(Arc::clone(&self.shared), Arc::clone(&self.changed));
+        SharedHttpConnector::new(client.patient(read_timeout))
     }
 
     /// Looks at, or changes, the world as it is now.
@@ -144,7 +150,7 @@ impl InProcess {
         lock(&self.shared).call_time = time;
     }
 
-    /// Calls made by SDK clients so far.
+    /// Calls made so far: of AWS, and requests over HTTP.
     pub fn calls(&self) -> u64 {
         lock(&self.shared).calls
     }
@@ -281,122 +287,4 @@ impl Drop for Shared {
 
 fn error(kind: &str, message: String) -> FunctionError {
     FunctionError { kind: kind.to_owned(), message }
-}
-
-#[derive(Clone)]
-struct Client {
-    shared: Arc<Mutex<Shared>>,
-    changed: Arc<Notify>,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the local cloud, in process")
-    }
-}
-
-impl HttpClient for Client {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Client {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.clone();
-        HttpConnectorFuture::new(async move { client.answer(&plain(&request)).await })
-    }
-}
-
-fn plain(request: &HttpRequest) -> Request {
-    let query = request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest);
-    Request {
-        method: request.method().to_owned(),
-        target: query.find('/').map_or_else(|| "/".to_owned(), |at| query[at..].to_owned()),
-        headers: request.headers().iter().map(|(n, v)| (n.to_lowercase(), v.to_owned())).collect(),
-        body: request.body().bytes().unwrap_or_default().to_vec(),
-    }
-}
-
-fn sdk_response(response: Response) -> Result<HttpResponse, ConnectorError> {
-    let mut builder = http::Response::builder().status(response.status);
-    for (name, value) in response.headers {
-        builder = builder.header(name, value);
-    }
-    let whole = builder.body(SdkBody::from(response.body)).map_err(|e| ConnectorError::user(e.into()))?;
-    HttpResponse::try_from(whole).map_err(|e| ConnectorError::user(e.into()))
-}
-
-impl Client {
-    async fn answer(&self, request: &Request) -> Result<HttpResponse, ConnectorError> {
-        let (injected, half) = self.begin(request);
-        tokio::time::sleep(half).await;
-        let refuse = |code: &str, status| {
-            let fault = Fault { status, ..Fault::new(code, "injected") };
-            wire::refusal(request, &fault)
-        };
-        let response = match injected {
-            Some(Injected::Throttled) => refuse("ThrottlingException", 400),
-            Some(Injected::ServerError) => refuse("InternalFailure", 500),
-            Some(Injected::TimeoutBefore(patience)) => {
-                tokio::time::sleep(Duration::from_millis(patience)).await;
-                return Err(ConnectorError::timeout("the call never arrived (injected)".into()));
-            }
-            Some(Injected::AnswerLost) => {
-                self.execute(request).await;
-                return Err(ConnectorError::io("connection reset before the answer (injected)".into()));
-            }
-            Some(Injected::Slow(delay)) => {
-                tokio::time::sleep(Duration::from_millis(delay)).await;
-                self.execute(request).await
-            }
-            Some(Injected::Stale(age)) => {
-                let stale = lock(&self.shared).stale(request, age);
-                match stale {
-                    Some(response) => response,
-                    None => self.execute(request).await,
-                }
-            }
-            None => self.execute(request).await,
-        };
-        tokio::time::sleep(half).await;
-        sdk_response(response)
-    }
-
-    /// What befalls this call, noted, and half of the time that calls take.
-    fn begin(&self, request: &Request) -> (Option<Injected>, Duration) {
-        let mut state = lock(&self.shared);
-        state.calls += 1;
-        state.catch_up();
-        let injected = state.draw();
-        if let Some(fault) = injected {
-            let (service, operation) = wire::named(request).unwrap_or(("?", "?".into()));
-            let text = format!("{fault:?} befalls {service}:{operation}");
-            let data = json!({ "service": service, "operation": operation, "fault": format!("{fault:?}") });
-            state.world.cloud.note(Kind::Host, text, data);
-        }
-        state.remember();
-        (injected, Duration::from_micros(state.call_time * 500))
-    }
-
-    async fn execute(&self, request: &Request) -> Response {
-        let answer = {
-            let mut state = lock(&self.shared);
-            state.catch_up();
-            state.world.handle(request)
-        };
-        self.changed.notify_one();
-        match answer {
-            Answer::Ready(response) => response,
-            Answer::Pending(ticket) => loop {
-                // Long polls and functions end by themselves: their timers are the core's.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                let mut state = lock(&self.shared);
-                state.catch_up();
-                if let Some(response) = state.world.take(ticket) {
-                    break response;
-                }
-            },
-        }
-    }
 }

@@ -1,97 +1,87 @@
-//! The sample application that the local cloud deploys: a small web service with
-//! switches, all of them environment variables.
+//! The sample programs that the local cloud deploys: a small web service with switches, all of
+//! them environment variables, and a one-off task.
 //!
 //! | variable | meaning |
 //! | --- | --- |
 //! | `HOST`, `PORT` | address to listen on (the local cloud sets `HOST`; port 8080) |
-//! | `APP_VERSION` | what `/` says |
+//! | `APP_VERSION` | what `/` and `/version` say, and the header `x-version` of each answer |
 //! | `APP_HEALTH=fail` | `/health` answers 503 |
-//! | `APP_ERROR_RATE` | share of other requests answered 500, 0 to 1, spread evenly |
+//! | `APP_JSON` | what `/json` answers |
+//! | `APP_ERROR_RATE` | share of requests other than `/health` answered 500, 0 to 1, spread evenly |
 //! | `APP_LATENCY_MS` | how long each of them takes |
+//! | `APP_HANG` | paths that are never answered: patterns with `*` and `?`, separated by commas |
+//! | `APP_LOG` | lines that it writes at its start |
 //! | `APP_START_DELAY_MS` | how long it does not listen |
 //! | `APP_EXIT_AFTER_MS`, `APP_EXIT_CODE` | ends by itself |
 //!
-//! With a first argument `print` it prints the others and exits with `APP_EXIT_CODE`:
-//! a one-off task.
+//! `/echo` answers with the method, headers and body that arrived, `/redirect?to=…` with 302.
 //!
-//! It is the server's own program under another name: tasks find it on their `PATH` as
-//! `sample-app`, and nobody has to build a second one.
+//! `sample-task --log <line> --exit <code> --after <ms>` is a one-off task: it writes its lines
+//! (`--log` may be there several times), and ends so long after its start. As a service's image
+//! has `sample-app` for its entry point, `sample-app sample-task …` is the same, and so is a
+//! command of `sample-task …` given to a task. `sample-app print <line>…` writes and exits with
+//! `APP_EXIT_CODE`.
+//!
+//! They are the server's own program under other names: tasks find them on their `PATH`, and
+//! nobody has to build a second one. The simulated world runs the same [`Program`] and
+//! [`Behaviour`].
 
-use std::cell::Cell;
+mod behaviour;
+mod program;
+
+use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::future::pending;
 use std::rc::Rc;
-use std::str::FromStr;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-struct App {
-    version: String,
-    host: IpAddr,
-    healthy: bool,
-    error_rate: f64,
-    latency: Duration,
-    /// Fraction of an error that the requests so far have added up to.
-    owed: Cell<f64>,
-}
+pub use behaviour::{Behaviour, Reaction};
+pub use program::Program;
 
-fn variable<T: FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| {
-            eprintln!("{name}: '{text}' cannot be read");
-            std::process::exit(64)
-        }),
-        Err(_) => default,
-    }
-}
+use crate::http::{Request, Response};
 
-/// Runs until it is told to end. Errors: the address cannot be listened on.
+/// The sample application's name on the `PATH` of tasks.
+pub const SAMPLE_APP: &str = "sample-app";
+
+/// The one-off task's.
+pub const SAMPLE_TASK: &str = "sample-task";
+
+/// Runs as what it was called by, until it is told to end. Errors: the address cannot be
+/// listened on.
 pub async fn run() -> std::io::Result<()> {
-    let exit_code = variable("APP_EXIT_CODE", 0);
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("print") {
-        arguments.for_each(|line| println!("{line}"));
-        std::process::exit(exit_code);
-    }
-    tokio::task::LocalSet::new().run_until(serve(exit_code)).await
-}
-
-async fn serve(exit_code: i32) -> std::io::Result<()> {
-    let app = Rc::new(App {
-        version: variable("APP_VERSION", "unversioned".to_owned()),
-        host: variable("HOST", IpAddr::from(Ipv4Addr::LOCALHOST)),
-        healthy: variable("APP_HEALTH", String::new()) != "fail",
-        error_rate: variable("APP_ERROR_RATE", 0.0),
-        latency: Duration::from_millis(variable("APP_LATENCY_MS", 0)),
-        owed: Cell::new(0.0),
-    });
-    let end = variable("APP_EXIT_AFTER_MS", u64::MAX);
-    tokio::task::spawn_local(async move {
-        if end < u64::MAX {
-            tokio::time::sleep(Duration::from_millis(end)).await;
-            println!("exits with {exit_code}");
-            std::process::exit(exit_code);
-        }
-    });
+    let command: Vec<String> = std::env::args().collect();
+    let program = Program::of(&command, |name| std::env::var(name).ok());
+    program.lines.iter().for_each(|line| println!("{line}"));
+    let exit = ended(program.exit);
+    // Only the application ends well when it is told to: a one-off task is killed.
+    let Some(app) = program.app else { std::process::exit(exit.await) };
     let mut terminate = signal(SignalKind::terminate())?;
+    let connections = tokio::task::LocalSet::new();
     tokio::select! {
         _ = terminate.recv() => Ok(()),
-        result = listen(app) => result,
+        result = connections.run_until(listen(app)) => result,
+        code = exit => std::process::exit(code),
     }
 }
 
-async fn listen(app: Rc<App>) -> std::io::Result<()> {
-    tokio::time::sleep(Duration::from_millis(variable("APP_START_DELAY_MS", 0))).await;
-    let port: u16 = variable("PORT", 8080);
-    let listener = TcpListener::bind((app.host, port)).await?;
-    println!("version {} listens on {}:{port}", app.version, app.host);
+async fn ended(exit: Option<(u64, i32)>) -> i32 {
+    let Some((after, code)) = exit else { return pending().await };
+    tokio::time::sleep(Duration::from_millis(after)).await;
+    code
+}
+
+async fn listen(app: Behaviour) -> std::io::Result<()> {
+    tokio::time::sleep(Duration::from_millis(app.start_delay)).await;
+    let listener = TcpListener::bind((app.host.as_str(), app.port)).await?;
+    println!("{}", app.greeting());
+    let app = Rc::new(RefCell::new(app));
     loop {
         let (stream, _) = listener.accept().await?;
         let app = Rc::clone(&app);
@@ -106,26 +96,38 @@ async fn listen(app: Rc<App>) -> std::io::Result<()> {
 }
 
 async fn answer(
-    app: Rc<App>,
+    app: Rc<RefCell<Behaviour>>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    if request.uri().path() == "/health" {
-        let (status, word) = if app.healthy { (200, "healthy") } else { (503, "failing") };
-        return Ok(reply(status, &json!({ "status": word, "version": app.version })));
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter();
+    let request = Request {
+        method: parts.method.to_string(),
+        target: parts.uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        // A body that breaks off is answered as far as it came: with nothing.
+        body: body.collect().await.map(|whole| whole.to_bytes().to_vec()).unwrap_or_default(),
+    };
+    let reaction = app.borrow_mut().react(&request);
+    match reaction {
+        Reaction::Answer { after, response } => {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            Ok(whole(response))
+        }
+        Reaction::Silence => pending().await,
     }
-    tokio::time::sleep(app.latency).await;
-    let owed = app.owed.get() + app.error_rate;
-    let fails = owed >= 1.0 - 1e-9;
-    app.owed.set(if fails { owed - 1.0 } else { owed });
-    let status = if fails { 500 } else { 200 };
-    Ok(reply(status, &json!({ "version": app.version, "task": app.host, "path": request.uri().path() })))
 }
 
-fn reply(status: u16, body: &Value) -> hyper::Response<Full<Bytes>> {
-    let mut response = hyper::Response::new(Full::from(body.to_string()));
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
-    response
-        .headers_mut()
-        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
-    response
+fn whole(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut builder = hyper::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        builder = builder.header(name, value);
+    }
+    builder.body(Full::from(response.body)).unwrap_or_else(|e| {
+        let mut broken = hyper::Response::new(Full::from(format!("answer has an impossible header: {e}")));
+        *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        broken
+    })
 }

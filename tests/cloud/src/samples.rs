@@ -3,15 +3,16 @@
 
 use std::path::Path;
 
-use crate::server::{SAMPLE_APP, SAMPLE_HOOK};
-use crate::{sample_app, sample_hook};
+use crate::sample_app::{self, SAMPLE_APP, SAMPLE_TASK};
+use crate::sample_hook;
+use crate::server::SAMPLE_HOOK;
 
 /// Runs the sample that this process was called as, until it ends; `None` if it was called
 /// by any other name.
 pub async fn run() -> Option<std::io::Result<()>> {
     let called = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&called).file_name().unwrap_or_default();
-    if name == SAMPLE_APP {
+    if name == SAMPLE_APP || name == SAMPLE_TASK {
         Some(sample_app::run().await)
     } else if name == SAMPLE_HOOK {
         Some(sample_hook::run().await)

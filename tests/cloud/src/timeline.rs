@@ -9,7 +9,10 @@ use crate::time::{Ms, iso};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// An API call.
     Call,
+    /// An HTTP request that is no API call.
+    Http,
     Event,
     Traffic,
     Alarm,

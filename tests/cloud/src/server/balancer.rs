@@ -19,7 +19,6 @@ use tokio::task::AbortHandle;
 use super::Host;
 use super::tally::Tally;
 use crate::Report;
-use crate::glob;
 use crate::services::elbv2::{ListenerRoutes, RouteAction, RouteTargets};
 use crate::weighted::Rotation;
 
@@ -127,11 +126,14 @@ async fn serve(
         return Ok(own(503, "text/plain", "no listener"));
     };
     let began = Instant::now();
-    let (target_group, response) = match action(&route, &request) {
+    let name = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost").to_owned();
+    let (target_group, response) = match route.action(&name, request.uri().path()) {
         RouteAction::Fixed { status, content_type, body } => (None, own(status, &content_type, &body)),
         RouteAction::Redirect { status, location } => {
             let mut response = own(status, "text/plain", "");
-            if let Ok(location) = HeaderValue::from_str(&filled_in(&location, port, &request)) {
+            let query = request.uri().query().unwrap_or_default();
+            let location = route.filled_in(&location, &name, request.uri().path(), query);
+            if let Ok(location) = HeaderValue::from_str(&location) {
                 response.headers_mut().insert("location", location);
             }
             (None, response)
@@ -151,32 +153,6 @@ async fn serve(
         count: 1,
     });
     Ok(response)
-}
-
-fn action(route: &ListenerRoutes, request: &Request) -> RouteAction {
-    let path = request.uri().path();
-    let name = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let name = name.rsplit_once(':').map_or(name, |(name, _)| name).to_lowercase();
-    let fits =
-        |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| glob::fits(p, text));
-    route
-        .rules
-        .iter()
-        .find(|rule| fits(&rule.paths, path) && fits(&rule.hosts, &name))
-        .map_or_else(|| RouteAction::Forward(Vec::new()), |rule| rule.action.clone())
-}
-
-/// A redirect's location with its placeholders filled in from the request.
-fn filled_in(location: &str, port: u16, request: &Request) -> String {
-    let host = request.headers().get("host").and_then(|h| h.to_str().ok()).unwrap_or("localhost");
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    let filled = location
-        .replace("#{protocol}", "http")
-        .replace("#{host}", host)
-        .replace("#{port}", &port.to_string())
-        .replace("#{path}", request.uri().path().trim_start_matches('/'))
-        .replace("#{query}", request.uri().query().unwrap_or_default());
-    filled.trim_end_matches('?').to_owned()
 }
 
 /// The target group that served, if a target answered, and its answer; else the balancer's own.

@@ -10,6 +10,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
 use super::Host;
+use crate::services::elbv2;
 use crate::{Ms, Report};
 
 /// The shortest real time that a check gets, whatever the clock's speed: processes
@@ -36,7 +37,7 @@ pub struct Check {
 
 pub async fn check(host: Rc<Host>, check: Check) {
     let (healthy, detail) = match status(&host, &check).await {
-        Ok(status) if fits(&check.codes, status) => (true, String::new()),
+        Ok(status) if elbv2::fits(&check.codes, status) => (true, String::new()),
         Ok(status) => (false, format!("Health checks failed with these codes: [{status}]")),
         Err(detail) => (false, detail),
     };
@@ -56,15 +57,6 @@ async fn status(host: &Host, check: &Check) -> Result<u16, String> {
         Ok(Err(_)) => Err("Health checks failed".into()),
         Err(_) => Err("Request timed out".into()),
     }
-}
-
-/// Whether a status is among `200`, `200,202` or `200-299`.
-fn fits(codes: &str, status: u16) -> bool {
-    codes.split(',').any(|part| {
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        let bound = |text: &str| text.trim().parse::<u16>().ok();
-        bound(low).is_some_and(|low| low <= status) && bound(high).is_some_and(|high| status <= high)
-    })
 }
 
 /// Posts to a loopback address only; anything else is said in the timeline and left.
@@ -89,18 +81,4 @@ pub async fn post(host: Rc<Host>, url: String, headers: Vec<(String, String)>, b
         Err(e) => e.to_string(),
     };
     host.note(format!("posted to {url}: {outcome}"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn matchers_are_single_codes_lists_and_ranges() {
-        let table = [("200", 200, true), ("200", 201, false), ("200,202", 202, true), ("200-299", 250, true)];
-        for (codes, status, expected) in table.into_iter().chain([("200-299", 302, false), ("", 200, false)])
-        {
-            assert_eq!(fits(codes, status), expected, "{codes} {status}");
-        }
-    }
 }

@@ -30,9 +30,6 @@ use clock::Clock;
 pub use running::{Running, start};
 pub use tally::Spell;
 
-/// The sample application's name on the `PATH` of tasks.
-pub const SAMPLE_APP: &str = "sample-app";
-
 /// The sample hook's name on the `PATH` of functions.
 pub const SAMPLE_HOOK: &str = "sample-hook";
 

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::{Host, Options, SAMPLE_APP, SAMPLE_HOOK, Spell, api};
+use super::{Host, Options, SAMPLE_HOOK, Spell, api};
 use crate::fixture::Call;
+use crate::sample_app::{SAMPLE_APP, SAMPLE_TASK};
 use crate::timeline::Entry;
 use crate::{Fault, Ms};
 
@@ -31,7 +32,7 @@ pub async fn start(options: Options) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let scratch = std::env::temp_dir().join(format!("cloud-{}-{}", address.port(), std::process::id()));
     std::fs::create_dir_all(scratch.join("bin"))?;
-    for name in [SAMPLE_APP, SAMPLE_HOOK] {
+    for name in [SAMPLE_APP, SAMPLE_TASK, SAMPLE_HOOK] {
         symlink(std::env::current_exe()?, scratch.join("bin").join(name))?;
     }
     let host = Rc::new(Host::new(&options, address, scratch));

@@ -1,11 +1,14 @@
 //! Whole deployments, in the simulated world: what stops them, what undoes them, and what must
 //! not happen.
 
+use std::cmp::Ordering;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use crate::effect::FunctionError;
 use crate::fixture::{BlueGreen, Scene, push_image};
+use crate::sample_app::Reaction;
 use crate::world::World;
 use crate::{Fault, HOUR, MINUTE, Ms, SECOND, Settings};
 
@@ -322,4 +325,79 @@ fn a_new_deployment_is_listed_only_after_a_lag() {
     stage.pass(3 * SECOND);
     assert_eq!(of_group(&mut stage, "InProgress"), json!([deployment]));
     assert_eq!(of_group(&mut stage, "Succeeded"), json!([]));
+}
+
+/// Lets time pass until a hook's function is invoked, and gives its payload.
+fn invoked(stage: &mut Stage) -> Value {
+    let end = stage.world.now() + 2 * HOUR;
+    while stage.world.now() < end {
+        if let Some(invocation) = stage.world.take_invocations().pop() {
+            return invocation.payload;
+        }
+        let next = stage.world.next_wakeup().unwrap_or(end);
+        stage.world.advance(next);
+    }
+    panic!("no hook was invoked");
+}
+
+/// Addresses of the running tasks that a task set started, each found by `startedBy`.
+fn addresses(stage: &mut Stage, task_set: &str) -> Vec<String> {
+    let cluster = stage.web.cluster.clone();
+    let by = json!({ "cluster": cluster, "startedBy": task_set });
+    let tasks = stage.world.call("ecs", "ListTasks", by).unwrap()["taskArns"].clone();
+    let tasks = json!({ "cluster": cluster, "tasks": tasks });
+    let tasks = stage.world.call("ecs", "DescribeTasks", tasks).unwrap()["tasks"].clone();
+    let tasks = tasks.as_array().unwrap().iter().filter(|task| task["lastStatus"] == "RUNNING");
+    tasks
+        .map(|task| {
+            assert_eq!(task["startedBy"], task_set);
+            task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_running_hook_finds_its_event_in_progress_and_the_tasks_of_green() {
+    let mut stage = stage(&Scene::default(), &[]);
+    // Nothing in the world answers for this function: the test does.
+    let input = json!({
+        "FunctionName": "CodeDeployHook_test", "Runtime": "provided.al2023", "Handler": "bootstrap",
+        "Role": "arn:aws:iam::123456789012:role/function", "Timeout": 10, "Code": { "ZipFile": package() },
+    });
+    stage.world.call("lambda", "CreateFunction", input).unwrap();
+    let hooks =
+        ["BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"];
+    let deployment = stage.deploy(&hooks.map(|event| (event, "CodeDeployHook_test"))).unwrap();
+    for hook in hooks {
+        let payload = invoked(&mut stage);
+        assert_eq!(payload["DeploymentId"], deployment.as_str());
+        assert_eq!(stage.info(&deployment)["status"], "InProgress", "{hook}");
+        let target = stage.target(&deployment);
+        let events = target["lifecycleEvents"].as_array().unwrap();
+        let at = events.iter().position(|e| e["lifecycleEventName"] == hook).unwrap();
+        for (n, event) in events.iter().enumerate() {
+            let expected = match n.cmp(&at) {
+                Ordering::Less => "Succeeded",
+                Ordering::Equal => "InProgress",
+                Ordering::Greater => "Pending",
+            };
+            assert_eq!(event["status"], expected, "{} while {hook} runs", event["lifecycleEventName"]);
+        }
+        let green = target["taskSetsInfo"].as_array().unwrap().iter().find(|t| t["taskSetLabel"] == "Green");
+        assert_eq!(green.is_none(), hook == "BeforeInstall", "there is no green before Install");
+        if let Some(green) = green {
+            let tasks = addresses(&mut stage, green["identifer"].as_str().unwrap());
+            assert_eq!(tasks.len(), 2, "{hook}");
+            for address in tasks {
+                let request = crate::http::Request { target: "/version".into(), ..Default::default() };
+                let Ok(Reaction::Answer { response, .. }) = stage.world.request(&address, 8080, &request)
+                else {
+                    panic!("{address} does not answer");
+                };
+                assert_eq!(response.body, br#"{"version":"2"}"#);
+            }
+        }
+        report(&mut stage.world, &payload, "Succeeded").unwrap();
+    }
+    assert_eq!(stage.web.await_end(&mut stage.world, &deployment), "Succeeded");
 }

@@ -86,6 +86,13 @@ pub(super) fn task(cloud: &mut Cloud, id: &str) {
             }
         }
     }
+    // What DescribeTasks calls an ElasticNetworkInterface is an eni here.
+    for attachment in detail["attachments"].as_array_mut().into_iter().flatten() {
+        attachment["type"] = json!("eni");
+    }
+    if let Some(overrides) = detail["overrides"].as_object_mut() {
+        overrides.shift_remove("inferenceAcceleratorOverrides");
+    }
     for container in detail["containers"].as_array_mut().into_iter().flatten() {
         if let Some(members) = container.as_object_mut() {
             members.shift_remove("healthStatus");

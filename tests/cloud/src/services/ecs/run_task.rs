@@ -11,6 +11,7 @@ use super::tags::{self, Tags};
 use super::{task_definitions, task_view};
 use crate::cloud::Cloud;
 use crate::fault::Fault;
+use crate::time::{DAY, Ms};
 
 /// What a clientToken was used for.
 #[derive(Debug, Clone, Serialize)]
@@ -18,7 +19,12 @@ pub(super) struct Token {
     #[serde(skip)]
     request: Value,
     tasks: Vec<String>,
+    used: Ms,
 }
+
+/// As ECS's guide on idempotency has it: a day, and no longer than an hour beyond the task's
+/// end, which is as long as ECS knows the task.
+const TOKEN_KEPT: Ms = DAY;
 
 /// Overrides may be this long.
 const LONGEST_OVERRIDES: usize = 8_192;
@@ -44,7 +50,11 @@ pub(super) fn run(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     }
     if let Some(token) = text(input, "clientToken") {
         let token_key = format!("{cluster}/{token}");
-        cloud.state.ecs.tokens.insert(token_key, Token { request: input.clone(), tasks: started.clone() });
+        cloud
+            .state
+            .ecs
+            .tokens
+            .insert(token_key, Token { request: input.clone(), tasks: started.clone(), used: cloud.now });
     }
     Ok(answer(cloud, &started))
 }
@@ -61,6 +71,10 @@ fn repeated(cloud: &Cloud, cluster: &str, input: &Value) -> Result<Option<Vec<St
         return Err(invalid("clientToken must have at most 64 characters in the range of 33-126."));
     }
     let Some(known) = cloud.state.ecs.tokens.get(&format!("{cluster}/{token}")) else { return Ok(None) };
+    let gone = !known.tasks.iter().any(|id| cloud.state.ecs.tasks.contains_key(id));
+    if gone || cloud.now >= known.used + TOKEN_KEPT {
+        return Ok(None);
+    }
     if known.request == *input {
         return Ok(Some(known.tasks.clone()));
     }

@@ -147,7 +147,7 @@ impl Kit {
     pub fn lone_target_group(&mut self, name: &str) -> String {
         let input = json!({
             "Name": name, "Protocol": "HTTP", "Port": 80, "TargetType": "ip", "VpcId": "vpc-1",
-            "HealthCheckIntervalSeconds": 10, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
+            "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
         });
         let made = self.world.call("elbv2", "CreateTargetGroup", input).unwrap();
         let group = made["TargetGroups"][0]["TargetGroupArn"].as_str().unwrap().to_owned();
@@ -180,7 +180,7 @@ pub fn definition(environment: &[(&str, &str)]) -> Value {
             "image": "busybox",
             "command": ["serve"],
             "environment": environment,
-            "portMappings": [{ "containerPort": 80 }],
+            "portMappings": [{ "containerPort": 8080 }],
         }],
     })
 }
@@ -202,6 +202,6 @@ pub fn service(revision: &str, count: u64) -> Value {
 
 pub fn behind(mut service: Value, group: &str) -> Value {
     service["loadBalancers"] =
-        json!([{ "targetGroupArn": group, "containerName": "app", "containerPort": 80 }]);
+        json!([{ "targetGroupArn": group, "containerName": "app", "containerPort": 8080 }]);
     service
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod attributes;
+mod codes;
 mod listeners;
 mod load_balancers;
 mod page;
@@ -21,6 +22,7 @@ use crate::cloud::{Call, Cloud, Reply};
 use crate::fault::Fault;
 use crate::time::Ms;
 
+pub use codes::fits;
 pub(crate) use listeners::{forward, listener_exists, set_forward};
 pub use routes::{ListenerRoutes, RouteAction, RouteRule, RouteTargets, routes};
 pub(crate) use target_groups::{load_balancers_of, target_group_arn};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Action, Health, Redirect, TargetGroup};
 use crate::cloud::Cloud;
+use crate::glob;
 
 /// What the proxy has to know of one listener.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +48,34 @@ pub struct RouteTargets {
     /// Addresses that may take a request now: healthy ones, or all registered if none is
     /// healthy (an ALB fails open), never draining ones.
     pub targets: Vec<(Ipv4Addr, u16)>,
+}
+
+impl ListenerRoutes {
+    /// What the first rule that fits does. `host` as the request's header has it, with or without
+    /// a port; `path` without the query.
+    pub fn action(&self, host: &str, path: &str) -> RouteAction {
+        let name = without_port(host).to_lowercase();
+        let fits = |patterns: &[String], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|pattern| glob::fits(pattern, text))
+        };
+        let rule = self.rules.iter().find(|rule| fits(&rule.paths, path) && fits(&rule.hosts, &name));
+        rule.map_or_else(|| RouteAction::Forward(Vec::new()), |rule| rule.action.clone())
+    }
+
+    /// A redirect's location with its placeholders filled in from the request.
+    pub fn filled_in(&self, location: &str, host: &str, path: &str, query: &str) -> String {
+        let filled = location
+            .replace("#{protocol}", "http")
+            .replace("#{host}", without_port(host))
+            .replace("#{port}", &self.port.to_string())
+            .replace("#{path}", path.trim_start_matches('/'))
+            .replace("#{query}", query);
+        filled.trim_end_matches('?').to_owned()
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
 /// Every listener with what it does now.

@@ -20,7 +20,7 @@ fn every_member_comes_back_known_or_not() {
     assert_eq!(container["newContainerMember"], "kept");
     assert_eq!(
         container["portMappings"],
-        json!([{ "containerPort": 80, "protocol": "tcp", "hostPort": 80 }])
+        json!([{ "containerPort": 8080, "protocol": "tcp", "hostPort": 8080 }])
     );
     assert_eq!((&container["cpu"], &container["essential"]), (&json!(0), &json!(true)));
     assert_eq!(found["compatibilities"], json!(["EC2", "FARGATE"]));
