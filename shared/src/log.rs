@@ -67,7 +67,9 @@ struct Fields(Map<String, Value>);
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // The crates below tell their life at every level; of them only warnings count.
-        let ours = ["shared", "image_push"].iter().any(|krate| metadata.target().starts_with(krate));
+        let ours = ["shared", "image_push", "lifecycle_hook"]
+            .iter()
+            .any(|krate| metadata.target().starts_with(krate));
         // The runtime repeats each error that a function reports, which is logged here already.
         let repeats = metadata.target().starts_with("lambda_runtime::layers");
         !repeats && *metadata.level() <= if ours { Level::INFO } else { Level::WARN }

@@ -4,7 +4,7 @@
 //! containers and `sluice:` tags are written; everything else is carried over as text,
 //! whether anyone here knows it or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -71,6 +71,9 @@ pub struct ReleaseTags {
     pub verdict: Option<Verdict>,
     /// Why it was rejected.
     pub reason: Option<String>,
+    /// What its migration took away that versions before the one it replaced may need: the
+    /// names of rules.
+    pub contracted: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +149,21 @@ struct ContainerView {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct LoggingView {
+    name: String,
+    log_configuration: Option<LogView>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogView {
+    log_driver: String,
+    #[serde(default)]
+    options: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PlatformView {
     operating_system_family: Option<String>,
     cpu_architecture: Option<String>,
@@ -184,6 +202,19 @@ impl Revision {
     /// Its number in its family.
     pub fn number(&self) -> Option<u64> {
         self.short().rsplit_once(':')?.1.parse().ok()
+    }
+
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+    }
+
+    /// Group and stream prefix of a container's log, where it goes to CloudWatch Logs.
+    pub fn awslogs(&self, container: &str) -> Option<(String, String)> {
+        let all: Vec<LoggingView> = self.members.get("containerDefinitions").and_then(|c| read(c).ok())?;
+        let log = all.into_iter().find(|view| view.name == container)?.log_configuration?;
+        let option = |name: &str| log.options.get(name).cloned();
+        (log.log_driver == "awslogs").then_some((option("awslogs-group")?, option("awslogs-stream-prefix")?))
     }
 
     pub fn container(&self, name: &str) -> Option<&Container> {
@@ -232,8 +263,9 @@ impl Revision {
             ("sluice:pushed-at", release.pushed_at.to_string()),
             ("sluice:replaces", self.arn.clone()),
         ];
-        // The verdict, its reason and the Slack thread are still to come.
-        let room = MOST_TAGS - own.len() - 3;
+        // The verdict, its reason, the Slack thread, what was contracted and since when a hook
+        // waits are still to come.
+        let room = MOST_TAGS - own.len() - 5;
         if tags.len() > room {
             return Err(RenderError::TooManyTags(self.short().to_owned(), tags.len(), tags.len() - room));
         }
@@ -316,6 +348,7 @@ impl ReleaseTags {
                 _ => None,
             },
             reason: tag("reason"),
+            contracted: tag("contracted"),
         }
     }
 }

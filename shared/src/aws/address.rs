@@ -47,7 +47,9 @@ pub fn refused(address: IpAddr, loopback: Loopback) -> Option<&'static str> {
         IpAddr::V4(v4) if v4.is_link_local() => Some("a link-local address"),
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("a link-local address"),
         // fd00:ec2::254, ::23 and ::253: EC2's metadata, EKS's credentials, DNS.
-        IpAddr::V6(v6) if v6.segments()[..2] == [0xfd00, 0xec2] => Some("an address of AWS's metadata services"),
+        IpAddr::V6(v6) if v6.segments()[..2] == [0xfd00, 0xec2] => {
+            Some("an address of AWS's metadata services")
+        }
         _ => None,
     }
 }
@@ -98,10 +100,13 @@ mod tests {
 
     #[test]
     fn this_machine_may_be_talked_to_where_aws_is_on_it() {
-        for url in ["http://127.0.0.1:4566", "http://localhost:1", "https://ecs.localhost:1", "http://[::1]:80/"] {
+        for url in
+            ["http://127.0.0.1:4566", "http://localhost:1", "https://ecs.localhost:1", "http://[::1]:80/"]
+        {
             assert_eq!(Loopback::of_endpoints([url]), Loopback::Allowed, "{url}");
         }
-        for url in ["https://ecs.eu-west-1.amazonaws.com", "http://localhost.example.com", "http://10.0.0.1"] {
+        for url in ["https://ecs.eu-west-1.amazonaws.com", "http://localhost.example.com", "http://10.0.0.1"]
+        {
             assert_eq!(Loopback::of_endpoints([url]), Loopback::Refused, "{url}");
         }
         assert_eq!(Loopback::of_endpoints([]), Loopback::Refused);

@@ -252,6 +252,15 @@ impl Aws {
         }
     }
 
+    /// ARN of the task definition revision of a service revision.
+    pub async fn task_definition_of(&self, service_revision: &str) -> anyhow::Result<String> {
+        let call = self.ecs.describe_service_revisions().service_revision_arns(service_revision);
+        let what = || format!("describing the service revision {service_revision}");
+        let answer = call.send().await.map_err(failed(what()))?;
+        let found = answer.service_revisions().first().and_then(|revision| revision.task_definition());
+        Ok(found.ok_or(Missing("taskDefinition")).with_context(what)?.to_owned())
+    }
+
     /// The image of a container in each of these service revisions.
     async fn deployed_images(
         &self,

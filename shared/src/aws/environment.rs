@@ -36,7 +36,8 @@ pub fn configuration() -> anyhow::Result<SdkConfig> {
 
 /// Whether one of the endpoints is on this machine.
 pub fn loopback() -> Loopback {
-    let endpoints: Vec<_> = std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")).collect();
+    let endpoints: Vec<_> =
+        std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")).collect();
     Loopback::of_endpoints(endpoints.iter().map(|(_, url)| url.as_str()))
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws_sdk_codedeploy::config::Builder as Config;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata as _;
 use aws_sdk_codedeploy::types::{
-    DeploymentInfo, LifecycleEventStatus, LifecycleEvent as SdkEvent, RevisionLocation, TargetLabel,
+    DeploymentInfo, LifecycleEvent as SdkEvent, LifecycleEventStatus, RevisionLocation, TargetLabel,
 };
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
@@ -83,7 +83,8 @@ impl Aws {
         let target = answer.deployment_targets().iter().find_map(|target| target.ecs_target());
         let Some(target) = target else { return Ok(None) };
         let events = target.lifecycle_events().iter().map(LifecycleEvent::narrowed);
-        let green = target.task_sets_info().iter().find(|set| set.task_set_label() == Some(&TargetLabel::Green));
+        let green =
+            target.task_sets_info().iter().find(|set| set.task_set_label() == Some(&TargetLabel::Green));
         Ok(Some(Target {
             events: events.collect::<Result<_, _>>().with_context(what)?,
             green: green.and_then(|set| set.identifer()).map(str::to_owned),
@@ -96,7 +97,8 @@ impl Aws {
         let what = || format!("reading the AppSpec of {}", hooked.deployment.id);
         let answer = call.revision(hooked.revision.clone()).send().await.map_err(failed(what()))?;
         let revision = answer.revision();
-        let content = revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
+        let content =
+            revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
         #[allow(deprecated)]
         let raw = revision.and_then(|revision| revision.string()).and_then(|raw| raw.content());
         Ok(content.or(raw).ok_or(Missing("appSpecContent")).with_context(what)?.to_owned())
@@ -104,7 +106,12 @@ impl Aws {
 
     /// Reports a hook's verdict. That one was reported already is success: CodeDeploy takes
     /// one, and an answer may have been lost.
-    pub async fn report(&self, deployment: &str, execution: &str, succeeded: Succeeded) -> anyhow::Result<()> {
+    pub async fn report(
+        &self,
+        deployment: &str,
+        execution: &str,
+        succeeded: Succeeded,
+    ) -> anyhow::Result<()> {
         let retry = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(Duration::from_millis(200))

@@ -82,7 +82,9 @@ impl Snapshots {
         let instance = async {
             let call = self.0.describe_db_snapshots().db_snapshot_identifier(name);
             match call.send().await {
-                Err(e) if e.as_service_error().is_some_and(|e| e.is_db_snapshot_not_found_fault()) => Ok(None),
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_db_snapshot_not_found_fault()) => {
+                    Ok(None)
+                }
                 other => {
                     let answer = other.map_err(failed(what()))?;
                     let found = answer.db_snapshots().first();

@@ -47,7 +47,10 @@ pub enum TaskState {
     Starting,
     Running,
     /// Exit code by container, where it has one, and what ECS says of the end.
-    Stopped { exits: Vec<(String, Option<i64>)>, reason: String },
+    Stopped {
+        exits: Vec<(String, Option<i64>)>,
+        reason: String,
+    },
 }
 
 #[derive(Deserialize)]

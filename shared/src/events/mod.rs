@@ -1,3 +1,4 @@
 //! The events that wake Sluice, each read as narrowly as it is used.
 
 pub mod ecr;
+pub mod hook;

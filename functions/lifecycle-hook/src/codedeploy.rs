@@ -1,0 +1,223 @@
+//! A hook of CodeDeploy: which lifecycle event of which service it is, its checks, and the
+//! report of one verdict.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures_util::future::{join, try_join3};
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::aws::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
+use shared::config::{Check, Service};
+use shared::release::State;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use crate::decide::{Decision, Outcome, decide};
+use crate::hook::{Caller, Hook, caught};
+use crate::secrets::Values;
+use crate::{LifecycleHook, Told, reserve, told};
+
+/// CodeDeploy waits so long for a verdict; a minute of it is ours to report.
+const HOUR: Duration = Duration::from_secs(3_600 - 60);
+
+/// What CodeDeploy says of a deployment may lag behind the call of its hook.
+const LAG: Duration = Duration::from_secs(15);
+
+/// What is to be reported, and what is told of it.
+struct Judged<'a> {
+    service: Option<&'a Service>,
+    event: Option<String>,
+    /// None if the deployment has ended: there is nobody to report to.
+    decision: Option<Decision>,
+    outcomes: Vec<(&'a str, Outcome)>,
+}
+
+/// The part of an AppSpec that is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AppSpec {
+    resources: Vec<std::collections::BTreeMap<String, Resource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    task_definition: String,
+}
+
+impl LifecycleHook {
+    /// Judges, and reports. An error is a verdict that could not be reported.
+    pub(crate) async fn codedeploy(
+        &self,
+        deployment: &str,
+        execution: &str,
+        time: Duration,
+    ) -> anyhow::Result<Told> {
+        let span = tracing::info_span!("hook", deployment, service = tracing::field::Empty);
+        let end = Instant::now() + time.saturating_sub(reserve(time));
+        let work = async {
+            let judged = caught(end, self.judge(deployment, execution, end)).await;
+            // The verdict is Failed until something else is known.
+            let judged = judged.unwrap_or_else(Judged::without_facts);
+            self.conclude(deployment, execution, judged).await
+        };
+        work.instrument(span).await
+    }
+
+    async fn conclude(&self, deployment: &str, execution: &str, judged: Judged<'_>) -> anyhow::Result<Told> {
+        let (verdict, reason) = match judged.decision {
+            None => (None, "the deployment has ended: nobody waits for a verdict".to_owned()),
+            Some(Decision::Later(why)) => (None, why),
+            Some(Decision::Succeeded(why)) => (Some(Succeeded::Yes), why),
+            Some(Decision::Failed(why)) => (Some(Succeeded::No), why),
+        };
+        let event = judged.event.as_deref().unwrap_or_default();
+        match verdict {
+            Some(Succeeded::Yes) => tracing::info!(event, verdict = "Succeeded", "{reason}"),
+            Some(Succeeded::No) => tracing::warn!(event, verdict = "Failed", "{reason}"),
+            None => tracing::info!(event, "{reason}"),
+        }
+        if let Some(verdict) = verdict {
+            self.aws.report(deployment, execution, verdict).await?;
+        }
+        Ok(Told {
+            deployment: deployment.to_owned(),
+            service: judged.service.map(|service| service.name.clone()),
+            verdict: verdict.map(|verdict| match verdict {
+                Succeeded::Yes => "Succeeded",
+                Succeeded::No => "Failed",
+            }),
+            checks: told(&judged.outcomes),
+            event: judged.event,
+            reason,
+        })
+    }
+
+    async fn judge<'a>(
+        &'a self,
+        deployment: &str,
+        execution: &str,
+        end: Instant,
+    ) -> anyhow::Result<Judged<'a>> {
+        let hooked = self.aws.hooked(deployment).await?;
+        let hooked = hooked.with_context(|| format!("CodeDeploy has no deployment {deployment}"))?;
+        let Hooked { application, group, .. } = &hooked;
+        let service = self.releases.deployed_by(application, group);
+        tracing::Span::current().record("service", service.map(|service| service.name.as_str()));
+        if hooked.deployment.state != State::Active {
+            return Ok(Judged { service, event: None, decision: None, outcomes: Vec::new() });
+        }
+        let service = service.with_context(|| {
+            format!(
+                "releases.yaml names no service that {application}/{group} deploys; take the hook out of its \
+                 AppSpec, or name the service"
+            )
+        })?;
+        let facts = try_join3(self.in_progress(&hooked, service), self.revision(&hooked), self.ecs(service));
+        let secrets = Values::fetch(&self.secrets, service.checks.secrets());
+        let (facts, secrets) = join(facts, secrets).await;
+        let ((event, target), revision, ecs) = facts?;
+        let checks = checks(service, &event.name);
+        let hook = Hook {
+            service,
+            event: &event.name,
+            deployment,
+            caller: Caller::CodeDeploy { execution, green: target.green },
+            revision,
+            ecs,
+            secrets,
+            end: end.min(Instant::now() + left(event.began, self.aws.now())),
+        };
+        let outcomes = self.run(&hook, checks).await;
+        let decision = match decide(&event.name, checks.len(), &outcomes) {
+            Decision::Succeeded(why) => Decision::Succeeded(hook.secrets.redacted(&why)),
+            Decision::Failed(why) => Decision::Failed(hook.secrets.redacted(&why)),
+            Decision::Later(why) => Decision::Later(hook.secrets.redacted(&why)),
+        };
+        Ok(Judged { service: Some(service), event: Some(event.name), decision: Some(decision), outcomes })
+    }
+
+    /// The lifecycle event whose hook this is: the one that is under way.
+    async fn in_progress(
+        &self,
+        hooked: &Hooked,
+        service: &Service,
+    ) -> anyhow::Result<(LifecycleEvent, Target)> {
+        let (id, end) = (&hooked.deployment.id, Instant::now() + LAG);
+        loop {
+            let target = self.aws.target(id, &service.cluster, &service.service).await?;
+            if let Some(target) = target {
+                let with_hook =
+                    |name: &str| service.checks.by_lifecycle_event().iter().any(|(e, _)| *e == name);
+                let mut events = target.events.iter();
+                let event = events
+                    .find(|event| event.state == EventState::InProgress && with_hook(&event.name))
+                    .cloned();
+                if let Some(event) = event {
+                    return Ok((event, target));
+                }
+            }
+            if Instant::now() >= end {
+                bail!("no lifecycle event of {id} that has hooks is under way");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// The revision that is deployed, by the AppSpec.
+    async fn revision(&self, hooked: &Hooked) -> anyhow::Result<String> {
+        let text = self.aws.appspec_of(hooked).await?;
+        let spec: AppSpec = serde_saphyr::from_str(&text)
+            .with_context(|| format!("the AppSpec of {} names no task definition", hooked.deployment.id))?;
+        let resource = spec.resources.into_iter().flatten().next().map(|(_, resource)| resource);
+        Ok(resource.context("the AppSpec has no resource")?.properties.task_definition)
+    }
+
+    async fn ecs(&self, service: &Service) -> anyhow::Result<shared::aws::EcsService> {
+        let (cluster, name) = (&service.cluster, &service.service);
+        let ecs = self.aws.service(cluster, name).await?;
+        ecs.with_context(|| format!("ECS has no service {cluster}/{name}, which releases.yaml names"))
+    }
+}
+
+/// The checks that the configuration names for a lifecycle event.
+pub fn checks<'a>(service: &'a Service, event: &str) -> &'a [Check] {
+    let all = service.checks.by_lifecycle_event();
+    all.into_iter().find(|(name, _)| *name == event).map_or(&[], |(_, checks)| checks)
+}
+
+/// What is left of CodeDeploy's hour.
+fn left(began: Option<Timestamp>, now: Timestamp) -> Duration {
+    let age = began.map_or(Duration::ZERO, |began| now.duration_since(began).try_into().unwrap_or_default());
+    HOUR.saturating_sub(age)
+}
+
+impl Judged<'_> {
+    /// Nothing was found out: closed.
+    fn without_facts(outcome: Outcome) -> Self {
+        let decision = Some(Decision::Failed(format!("no check was made: {}", outcome.reason())));
+        Self { service: None, event: None, decision, outcomes: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hour_is_codedeploys_and_a_minute_of_it_ours() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let began = Some(at("2026-01-01T00:00:00Z"));
+        assert_eq!(left(began, at("2026-01-01T00:10:00Z")), Duration::from_secs(49 * 60));
+        assert_eq!(left(began, at("2026-01-01T02:00:00Z")), Duration::ZERO);
+        assert_eq!(left(began, at("2025-12-31T23:59:00Z")), HOUR, "clocks differ");
+        assert_eq!(left(None, at("2026-01-01T00:10:00Z")), HOUR);
+    }
+}
