@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures_util::future::{join, try_join3};
+use futures_util::future::{FutureExt as _, join, try_join3};
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::aws::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
@@ -63,7 +63,7 @@ impl LifecycleHook {
         let span = tracing::info_span!("hook", deployment, service = tracing::field::Empty);
         let end = Instant::now() + time.saturating_sub(reserve(time));
         let work = async {
-            let judged = caught(end, self.judge(deployment, execution, end)).await;
+            let judged = caught(end, self.judge(deployment, execution, end).boxed()).await;
             // The verdict is Failed until something else is known.
             let judged = judged.unwrap_or_else(Judged::without_facts);
             self.conclude(deployment, execution, judged).await

@@ -42,7 +42,7 @@ impl LifecycleHook {
         let mut outcomes = Vec::new();
         for (n, check) in checks.iter().enumerate() {
             let outcome =
-                caught(hook.end, self.check(hook, n, check)).await.unwrap_or_else(|outcome| outcome);
+                caught(hook.end, self.check(hook, n, check).boxed()).await.unwrap_or_else(|outcome| outcome);
             let reason = hook.secrets.redacted(outcome.reason());
             tracing::info!(check = check.as_str(), outcome = outcome.kind(), "{reason}");
             let goes_on = matches!(outcome, Outcome::Passed(_));

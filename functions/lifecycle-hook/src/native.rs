@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::future::{join, try_join};
+use futures_util::future::{FutureExt as _, join, try_join};
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::events::hook::NativeHook;
@@ -36,7 +36,7 @@ impl LifecycleHook {
         let span = tracing::info_span!("hook", deployment = hook.deployment, service = hook.service);
         let end = Instant::now() + time.saturating_sub(reserve(time));
         let work = async {
-            let decision = caught(end, self.judge_native(hook, end)).await;
+            let decision = caught(end, self.judge_native(hook, end).boxed()).await;
             let decision = decision.unwrap_or_else(|outcome: Outcome| {
                 Decision::Failed(format!("no check was made: {}", outcome.reason()))
             });

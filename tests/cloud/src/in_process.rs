@@ -144,6 +144,18 @@ impl InProcess {
         lock(&self.shared).functions.insert(name.to_owned(), function);
     }
 
+    /// What befalls the calls from now on.
+    pub fn faults(&self, faults: Faults) {
+        let mut shared = lock(&self.shared);
+        (shared.script, shared.chances) = (faults.script, faults.chances);
+        shared.chance = fastrand::Rng::with_seed(faults.seed);
+    }
+
+    /// What befalls the next calls, one an entry.
+    pub fn script(&self, script: impl IntoIterator<Item = Option<Injected>>) {
+        lock(&self.shared).script = script.into_iter().collect();
+    }
+
     /// How long each call takes from now on, there and back: with a fixed time the
     /// virtual clock counts sequential round trips.
     pub fn call_time(&self, time: Ms) {

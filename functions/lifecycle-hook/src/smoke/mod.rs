@@ -6,7 +6,7 @@ mod version;
 
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shared::aws::Web;
 use shared::config::{Smoke, SmokeRequest};
@@ -48,12 +48,11 @@ impl Smoker<'_> {
     /// Sends all requests to all places, side by side within the limit; gives what was seen,
     /// or the first thing that was wrong.
     pub async fn run(&self) -> Result<String, Wrong> {
-        let everywhere =
-            self.bases.iter().flat_map(|base| self.smoke.requests.iter().map(move |r| (base, r)));
-        let all: Vec<_> = everywhere.collect();
+        let everywhere = self.bases.iter().flat_map(|base| self.smoke.requests.iter().map(move |r| (base, r)));
+        let all: Vec<_> = everywhere.map(|(base, request)| self.one(base, request).boxed()).collect();
         let count = all.len();
-        let each = stream::iter(all).map(|(base, request)| self.one(base, request));
-        let sent: Vec<u32> = each.buffer_unordered(self.smoke.concurrency).try_collect().await?;
+        let sent = stream::iter(all).buffer_unordered(self.smoke.concurrency);
+        let sent: Vec<u32> = sent.try_collect().await?;
         let (sent, places) = (sent.iter().sum::<u32>(), self.bases.len());
         let at = if places == 1 { String::new() } else { format!(" at {places} tasks") };
         Ok(format!("{count} of {count} held{at} ({sent} requests)"))

@@ -1,0 +1,8 @@
+//! lifecycle-hook in front of the local cloud: hooks in, AWS calls and requests out, in
+//! process and on virtual time.
+
+mod migrate;
+mod native;
+mod scene;
+mod smoke;
+mod verdict;

@@ -1,0 +1,182 @@
+//! One verdict for each hook, in time, whatever happens to the function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use cloud::in_process::{Faults, Injected};
+use futures_util::future::join;
+use serde_json::json;
+
+use crate::scene::{Stage, TIMEOUT, deliver};
+
+const HEALTHY: &str = "after-allow-test-traffic:
+- smoke: { base-url: 'http://localhost:8081', within: 20s, requests: [ { get: /health, json: { version: v2 } } ] }";
+
+/// A hook that waits for its verdict, and its event.
+async fn waiting(stage: &Stage, environment: &[(&str, &str)]) -> (String, serde_json::Value) {
+    stage.silence();
+    let digest = stage.push("v2", environment);
+    let id = stage.deploy(&digest, &["AfterAllowTestTraffic"]);
+    stage.under_way(&id, "AfterAllowTestTraffic").await;
+    let event = stage.hook_event(&id);
+    (id, event)
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivered_twice_at_once_and_again_later_a_hook_has_one_verdict() {
+    let stage = Stage::new();
+    let (id, event) = waiting(&stage, &[]).await;
+    let (one, two) = (stage.function(HEALTHY), stage.function(HEALTHY));
+    let (first, second) = join(deliver(&one, event.clone()), deliver(&two, event.clone())).await;
+    for answer in [first.unwrap(), second.unwrap()] {
+        assert_eq!(answer["verdict"], "Succeeded", "{answer}");
+    }
+    assert_eq!(stage.verdicts(), ["Succeeded"]);
+    assert_eq!(stage.ended(&id).await.0, "Succeeded");
+    let late = deliver(&one, event).await.unwrap();
+    assert_eq!(late["verdict"], serde_json::Value::Null, "{late}");
+    assert_eq!(late["reason"], "the deployment has ended: nobody waits for a verdict");
+    assert_eq!(stage.verdicts(), ["Succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_throttled_ten_times_is_made() {
+    // The function's own calls come first: three round trips of five calls, and the request.
+    for calls in 5..=8 {
+        let stage = Stage::new();
+        let (id, event) = waiting(&stage, &[]).await;
+        let script = (0..calls).map(|_| None).chain((0..10).map(|_| Some(Injected::Throttled)));
+        stage.cloud.script(script);
+        let began = tokio::time::Instant::now();
+        let answer = deliver(&stage.function(HEALTHY), event).await.unwrap();
+        assert_eq!(answer["verdict"], "Succeeded", "{answer}");
+        assert!(began.elapsed() < TIMEOUT);
+        assert_eq!(stage.event(&id, "AfterAllowTestTraffic"), "Succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_whose_answer_is_lost_was_made() {
+    let stage = Stage::new();
+    let (id, event) = waiting(&stage, &[]).await;
+    let function = stage.function(HEALTHY);
+    let before = stage.cloud.calls();
+    // Five calls and a request; the report is the seventh.
+    stage.cloud.script((0..6).map(|_| None).chain([Some(Injected::AnswerLost)]));
+    let answer = deliver(&function, event).await.unwrap();
+    assert_eq!(answer["verdict"], "Succeeded", "{answer}");
+    assert_eq!(stage.event(&id, "AfterAllowTestTraffic"), "Succeeded");
+    let reports = stage.calls().into_iter().filter(|(name, ..)| name.starts_with("PutLifecycle"));
+    let errors: Vec<_> = reports.map(|(_, _, error)| error.is_null()).collect();
+    assert_eq!(errors, [true, false], "reported, and again after the answer was lost ({before})");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_aws_does_a_hook_is_never_succeeded_without_its_check() {
+    let kinds = [
+        (0.4, Injected::Throttled),
+        (0.4, Injected::ServerError),
+        (0.3, Injected::AnswerLost),
+        (0.2, Injected::TimeoutBefore(30_000)),
+    ];
+    for (chance, kind) in kinds {
+        for seed in 0..6 {
+            let stage = Stage::new();
+            // An image that is not healthy enough.
+            let (id, event) = waiting(&stage, &[("APP_VERSION", "v1")]).await;
+            stage.cloud.faults(Faults { chances: vec![(chance, kind)], seed, ..Faults::default() });
+            let told = tokio::time::timeout(TIMEOUT, deliver(&stage.function(HEALTHY), event)).await;
+            let told = told.map(|answer| answer.map(|answer| answer["verdict"].clone()));
+            assert!(stage.verdicts().iter().all(|verdict| verdict == "Failed"), "{kind:?} {seed}: {told:?}");
+            assert_ne!(stage.event(&id, "AfterAllowTestTraffic"), "Succeeded");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_hangs_is_failed_before_the_functions_own_end() {
+    let stage = Stage::new();
+    let (id, event) = waiting(&stage, &[("APP_HANG", "/hangs")]).await;
+    let checks = "after-allow-test-traffic:
+- smoke: { base-url: 'http://localhost:8081', within: 10m, requests: [ { get: /hangs, max-time: 10m } ] }";
+    let began = tokio::time::Instant::now();
+    let answer = deliver(&stage.function(checks), event).await.unwrap();
+    assert_eq!(answer["verdict"], "Failed");
+    assert!(began.elapsed() < TIMEOUT - Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(stage.event(&id, "AfterAllowTestTraffic"), "Failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_without_checks_is_failed_with_the_way_out() {
+    let stage = Stage::new();
+    let (_, event) = waiting(&stage, &[]).await;
+    let checks = HEALTHY.replace("after-allow-test-traffic", "before-allow-traffic");
+    let answer = deliver(&stage.function(&checks), event).await.unwrap();
+    assert_eq!(answer["verdict"], "Failed");
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.starts_with("releases.yaml has no checks for AfterAllowTestTraffic; take the hook"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_named_is_failed_and_not_looked_at() {
+    let stage = Stage::new();
+    let (_, event) = waiting(&stage, &[]).await;
+    let mut other = Stage::new();
+    other.service.group = "another".into();
+    // The configuration names another group than the one that deploys.
+    let function = stage.function_of(&other.service, HEALTHY);
+    let answer = deliver(&function, event).await.unwrap();
+    assert_eq!(answer["verdict"], "Failed");
+    assert!(answer["reason"].as_str().unwrap().contains("names no service that api-deploy/api-group deploys"));
+    let names: Vec<_> = stage.calls().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, ["GetDeployment", "PutLifecycleEventHookExecutionStatus"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_does_not_exist_is_an_error_for_the_dead_letter_queue() {
+    let stage = Stage::new();
+    let event = json!({ "DeploymentId": "d-ABCDEFGHI", "LifecycleEventHookExecutionId": "eyJ" });
+    let error = deliver(&stage.function(HEALTHY), event).await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("d-ABCDEFGHI"), "{text}");
+    assert_eq!(stage.verdicts(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_check_is_a_failed_verdict() {
+    let stage = Stage::new();
+    let (id, event) = waiting(&stage, &[]).await;
+    // What gives credentials stands for any code that may be wrong. Each client asks it once:
+    // CodeDeploy's is well, that of ECS is not.
+    let function = stage.function_with(HEALTHY, SharedCredentialsProvider::new(Panics::after(1)));
+    let answer = deliver(&function, event).await.unwrap();
+    assert_eq!(answer["verdict"], "Failed", "{answer}");
+    assert!(answer["reason"].as_str().unwrap().contains("panicked"), "{answer}");
+    assert_eq!(stage.event(&id, "AfterAllowTestTraffic"), "Failed");
+}
+
+/// Credentials whose source panics at one call.
+#[derive(Debug)]
+struct Panics {
+    left: Arc<std::sync::atomic::AtomicI64>,
+}
+
+impl Panics {
+    fn after(calls: i64) -> Self {
+        Self { left: Arc::new(calls.into()) }
+    }
+}
+
+impl aws_credential_types::provider::ProvideCredentials for Panics {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let left = self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        assert_ne!(left, 0, "the source of credentials is broken");
+        let credentials = Credentials::new("ASIAFNCodeDeployHook_sluice", "secret", None, None, "test");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Ok(credentials))
+    }
+}
