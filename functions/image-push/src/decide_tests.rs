@@ -171,6 +171,7 @@ fn running() -> Running {
             hold: None,
             alarms: Vec::new(),
             placement: Placement::default(),
+            launch_type: None,
             deployment_configuration: Members::default(),
         },
         current: released(1, "a", &[]),
