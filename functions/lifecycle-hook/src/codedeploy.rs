@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use futures_util::future::{FutureExt as _, join, try_join3};
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::aws::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
+use shared::aws::{EventState, Hooked, LifecycleEvent, Reported, Succeeded, Target};
 use shared::config::{Check, Service};
 use shared::release::State;
 use tokio::time::Instant;
@@ -72,28 +72,33 @@ impl LifecycleHook {
     }
 
     async fn conclude(&self, deployment: &str, execution: &str, judged: Judged<'_>) -> anyhow::Result<Told> {
-        let (verdict, reason) = match judged.decision {
+        let (verdict, mut reason) = match judged.decision {
             None => (None, "the deployment has ended: nobody waits for a verdict".to_owned()),
             Some(Decision::Later(why)) => (None, why),
             Some(Decision::Succeeded(why)) => (Some(Succeeded::Yes), why),
             Some(Decision::Failed(why)) => (Some(Succeeded::No), why),
         };
-        let event = judged.event.as_deref().unwrap_or_default();
-        match verdict {
-            Some(Succeeded::Yes) => tracing::info!(event, verdict = "Succeeded", "{reason}"),
-            Some(Succeeded::No) => tracing::warn!(event, verdict = "Failed", "{reason}"),
-            None => tracing::info!(event, "{reason}"),
+        let reported = match verdict {
+            Some(verdict) => {
+                Some(self.aws.report(deployment, execution, verdict).await.with_context(|| {
+                    format!("the verdict could not be reported: {}: {reason}", verdict.as_str())
+                })?)
+            }
+            None => None,
+        };
+        // This one, if its answer was lost; to a late delivery, an earlier one, which counts.
+        if reported == Some(Reported::Before) {
+            reason.push_str("; CodeDeploy has a verdict already");
         }
-        if let Some(verdict) = verdict {
-            self.aws.report(deployment, execution, verdict).await?;
+        let (event, verdict) = (judged.event.as_deref().unwrap_or_default(), verdict.map(Succeeded::as_str));
+        match verdict {
+            Some("Failed") => tracing::warn!(event, verdict, "{reason}"),
+            _ => tracing::info!(event, verdict, "{reason}"),
         }
         Ok(Told {
             deployment: deployment.to_owned(),
             service: judged.service.map(|service| service.name.clone()),
-            verdict: verdict.map(|verdict| match verdict {
-                Succeeded::Yes => "Succeeded",
-                Succeeded::No => "Failed",
-            }),
+            verdict,
             checks: told(&judged.outcomes),
             event: judged.event,
             reason,

@@ -104,14 +104,14 @@ impl Aws {
         Ok(content.or(raw).ok_or(Missing("appSpecContent")).with_context(what)?.to_owned())
     }
 
-    /// Reports a hook's verdict. That one was reported already is success: CodeDeploy takes
+    /// Reports a hook's verdict. That one was reported already is no error: CodeDeploy takes
     /// one, and an answer may have been lost.
     pub async fn report(
         &self,
         deployment: &str,
         execution: &str,
         succeeded: Succeeded,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Reported> {
         let retry = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(Duration::from_millis(200))
@@ -126,9 +126,11 @@ impl Aws {
                 if e.as_service_error()
                     .is_some_and(|e| e.is_lifecycle_event_already_completed_exception()) =>
             {
-                Ok(())
+                Ok(Reported::Before)
             }
-            other => other.map(drop).map_err(failed(format!("reporting to the deployment {deployment}"))),
+            other => other
+                .map(|_| Reported::Now)
+                .map_err(failed(format!("reporting to the deployment {deployment}"))),
         }
     }
 }
@@ -138,6 +140,23 @@ impl Aws {
 pub enum Succeeded {
     Yes,
     No,
+}
+
+impl Succeeded {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "Succeeded",
+            Self::No => "Failed",
+        }
+    }
+}
+
+/// Whether CodeDeploy took the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reported {
+    Now,
+    /// It has one already: another's, or this one, whose answer was lost.
+    Before,
 }
 
 const NOT_YET: [&str; 2] = ["DeploymentNotStartedException", "DeploymentTargetDoesNotExistException"];

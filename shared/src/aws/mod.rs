@@ -39,7 +39,7 @@ pub use cloudwatch::{Alarm, AlarmState};
 pub use codedeploy::{Created, Group, Order, Page};
 pub use ecr::{Image, ImageId, Manifest, Scan};
 pub use ecs::{Controller, EcsService, Placement};
-pub use hook::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
+pub use hook::{EventState, Hooked, LifecycleEvent, Reported, Succeeded, Target};
 pub use logs::Logs;
 pub use secrets::Secrets;
 pub use snapshots::{Snapshot, SnapshotState, Snapshots};

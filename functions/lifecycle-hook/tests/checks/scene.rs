@@ -198,6 +198,12 @@ impl Stage {
         self.cloud.with(|world| world.call(service, operation, input).unwrap())
     }
 
+    pub fn secret(&self, name: &str, value: &str) {
+        let token = format!("{name:->32}");
+        let input = json!({ "Name": name, "SecretString": value, "ClientRequestToken": token });
+        self.call("secretsmanager", "CreateSecret", input);
+    }
+
     /// Lets virtual time pass until something holds.
     pub async fn until(&self, what: &str, mut holds: impl FnMut(&mut World) -> bool) {
         let end = tokio::time::Instant::now() + PATIENCE;
@@ -245,7 +251,8 @@ impl Stage {
         let target = format!("{}:api", self.service.cluster);
         self.until(&format!("{event} is under way"), |world| {
             let input = json!({ "deploymentId": deployment, "targetIds": [target] });
-            let answer = world.call("codedeploy", "BatchGetDeploymentTargets", input).unwrap();
+            // It has none before it has started.
+            let answer = world.call("codedeploy", "BatchGetDeploymentTargets", input).unwrap_or_default();
             let events = answer["deploymentTargets"][0]["ecsTarget"]["lifecycleEvents"].as_array().cloned();
             events
                 .into_iter()
