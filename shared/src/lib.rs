@@ -13,6 +13,7 @@ pub mod migration_rule;
 pub mod release;
 pub mod revision;
 pub mod start;
+pub mod way_back;
 
 #[cfg(test)]
 mod tests {

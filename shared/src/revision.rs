@@ -74,6 +74,9 @@ pub struct ReleaseTags {
     /// What its migration took away that versions before the one it replaced may need: the
     /// names of rules.
     pub contracted: Option<String>,
+    /// No older revision can run any more: a migration that began while this one served took
+    /// away what they need. Says which.
+    pub oldest: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,9 +266,9 @@ impl Revision {
             ("sluice:pushed-at", release.pushed_at.to_string()),
             ("sluice:replaces", self.arn.clone()),
         ];
-        // The verdict, its reason, the Slack thread, what was contracted and since when a hook
-        // waits are still to come.
-        let room = MOST_TAGS - own.len() - 5;
+        // The verdict, its reason, the Slack thread, what was contracted here and after it, how
+        // its deployment ended and since when a hook waits are still to come.
+        let room = MOST_TAGS - own.len() - 7;
         if tags.len() > room {
             return Err(RenderError::TooManyTags(self.short().to_owned(), tags.len(), tags.len() - room));
         }
@@ -349,6 +352,7 @@ impl ReleaseTags {
             },
             reason: tag("reason"),
             contracted: tag("contracted"),
+            oldest: tag("oldest"),
         }
     }
 }

@@ -9,6 +9,7 @@ use shared::events::ecr::Cause;
 use shared::image::{Digest, Platform, Pushed};
 use shared::release::{Deployment, State};
 use shared::revision::{Release, Revision, RuntimePlatform, Verdict, short_arn};
+use shared::way_back::{LiveImage, WayBack};
 
 /// What is known when a decision is due.
 #[derive(Debug, Clone)]
@@ -41,23 +42,6 @@ pub struct Running {
     pub group: Option<Group>,
     pub deployments: Vec<Deployment>,
     pub alarms: Vec<Alarm>,
-}
-
-/// Where a rollback would lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WayBack {
-    /// The revision that would be rolled back to, or why there is none.
-    pub target: Result<String, String>,
-    pub live: LiveImage,
-}
-
-/// What the registry says of the image that the container runs now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LiveImage {
-    Known(Image),
-    Gone,
-    /// Not in a repository that this service's releases come from.
-    Elsewhere,
 }
 
 #[derive(Debug, Clone, PartialEq)]

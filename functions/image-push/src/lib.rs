@@ -7,7 +7,6 @@ mod image;
 mod start;
 mod target;
 mod text;
-mod way_back;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -17,12 +17,12 @@ use shared::events::ecr::Cause;
 use shared::image::Platform;
 use shared::release::Deployment;
 use shared::revision::{Revision, short_arn};
+use shared::way_back::{WayBack, way_back};
 
-use crate::decide::{Decision, Facts, Refuse, Running, Start, WayBack, decide, order_is_open};
+use crate::decide::{Decision, Facts, Refuse, Running, Start, decide, order_is_open};
 use crate::history::History;
 use crate::image::PushedImage;
 use crate::start;
-use crate::way_back::way_back;
 
 /// A service that takes images of the repository.
 pub struct Target<'a> {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::config::MigrationCheck;
+use shared::revision::short_arn;
 
 use crate::LifecycleHook;
 use crate::decide::Outcome;
@@ -11,11 +12,10 @@ use crate::hook::Hook;
 use crate::one_off::id;
 use crate::sql::{self, Finding, Report};
 
-/// Written on a revision whose migration took something away that older versions may need.
+/// Written on a revision whose migration took something away that older versions may need,
+/// and on the one that serves meanwhile: nothing older may serve again.
 const CONTRACTED: &str = "sluice:contracted";
-
-/// What a tag takes.
-const TAG: usize = 256;
+const OLDEST: &str = "sluice:oldest";
 
 /// CloudWatch may show a line some moments after it was written: the log is read until it
 /// was the same twice.
@@ -68,7 +68,8 @@ impl LifecycleHook {
         }
     }
 
-    /// Before the migration runs: a rollback to what lies further back is no longer safe.
+    /// Before the migration runs: a rollback to what lies further back than what serves now is
+    /// no longer safe, even if this deployment fails.
     async fn record(&self, hook: &Hook<'_>, report: &Report) -> anyhow::Result<()> {
         let mut rules: Vec<_> =
             report.allowed.iter().map(|f| f.rule).filter(|rule| sql::contracts(*rule)).collect();
@@ -78,7 +79,9 @@ impl LifecycleHook {
             return Ok(());
         }
         let text = rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        self.aws.tag(&hook.revision, &[(CONTRACTED, text.chars().take(TAG).collect())]).await
+        let by = format!("the migration of {}: {text}", short_arn(&hook.revision));
+        self.aws.tag(&hook.ecs.revision, &[(OLDEST, by)]).await?;
+        self.aws.tag(&hook.revision, &[(CONTRACTED, text)]).await
     }
 }
 

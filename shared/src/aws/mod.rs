@@ -17,6 +17,7 @@ mod resolver;
 mod roots;
 mod secrets;
 mod snapshots;
+mod tags;
 mod tasks;
 mod web;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
-use aws_sdk_ecs::types::{Tag as SdkTag, TaskField};
+use aws_sdk_ecs::types::TaskField;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -199,14 +199,6 @@ impl Aws {
             Err(e) if e.code() == Some("InvalidParameterException") => Ok(()),
             other => other.map(drop).map_err(failed(format!("stopping the task {arn}"))),
         }
-    }
-
-    /// Writes tags on a task definition revision, or another resource of ECS.
-    pub async fn tag(&self, arn: &str, tags: &[(&str, String)]) -> anyhow::Result<()> {
-        let tags: Vec<_> =
-            tags.iter().map(|(key, value)| SdkTag::builder().key(*key).value(value).build()).collect();
-        let call = self.ecs.tag_resource().resource_arn(arn).set_tags(Some(tags));
-        call.send().await.map(drop).map_err(failed(format!("tagging {arn}")))
     }
 }
 

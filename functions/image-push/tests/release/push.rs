@@ -397,6 +397,32 @@ async fn without_a_way_back_nothing_starts_and_what_is_gone_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_rollback_target_lies_behind_a_migration_that_took_something_away() {
+    let release = Release::new();
+    release.settled().await;
+    let function = release.function(vec![entry("api")]);
+    let second = release.push("api", "v2", "2");
+    let answer = deliver(&function, &pushed("api", "v2", &second)).await.unwrap();
+    release.ended(answer["services"]["api"]["started"].as_str().unwrap()).await;
+    let live = release.live("api")["taskDefinition"]["taskDefinitionArn"].clone();
+    let tags = json!([{ "key": "sluice:oldest", "value": "the migration of api:3: drop-column" }]);
+    release.call("ecs", "TagResource", json!({ "resourceArn": live, "tags": tags }));
+    let third = release.push("api", "v3", "3");
+    release.call(
+        "ecr",
+        "BatchDeleteImage",
+        json!({ "repositoryName": "api", "imageIds": [{ "imageDigest": second }] }),
+    );
+    // Version 1 is still there, and could serve but for its database.
+    let answer = deliver(&function, &pushed("api", "v3", &third)).await.unwrap();
+    let (decision, reason) = told(&answer, "api");
+    assert_eq!(decision, "refuse", "{reason}");
+    let why = "what is older than api:2 cannot run since the migration of api:3: drop-column";
+    assert!(reason.contains(why), "{reason}");
+    assert_eq!(release.done("CreateDeployment"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_repositories_feed_two_containers_and_neither_undoes_the_other() {
     let release = Release::new();
     release.settled().await;

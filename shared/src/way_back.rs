@@ -1,13 +1,30 @@
 //! The rollback target: back along `sluice:replaces` to the newest revision that is active,
-//! was not rejected, and whose image still exists.
+//! was not rejected, and whose image still exists; but never past a migration that took
+//! away what older versions need.
 
 use futures_util::future::try_join_all;
-use shared::aws::{Aws, ImageId};
-use shared::config::ImageRule;
-use shared::image::ImageRef;
-use shared::revision::{Revision, Verdict};
 
-use crate::decide::{LiveImage, WayBack};
+use crate::aws::{Aws, Image, ImageId};
+use crate::config::ImageRule;
+use crate::image::ImageRef;
+use crate::revision::{Revision, Verdict};
+
+/// Where a rollback would lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayBack {
+    /// The revision that would be rolled back to, or why there is none.
+    pub target: Result<String, String>,
+    pub live: LiveImage,
+}
+
+/// What the registry says of the image that the container runs now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveImage {
+    Known(Image),
+    Gone,
+    /// Not in a repository that this service's releases come from.
+    Elsewhere,
+}
 
 /// How many revisions back a target is looked for.
 const FARTHEST: usize = 10;
@@ -24,6 +41,10 @@ pub async fn way_back(
     let Some(mut why) = why else { return Ok(WayBack { target: Ok(live.arn.clone()), live: image }) };
     let mut revision = live.clone();
     for _ in 0..FARTHEST {
+        if let Some(contracted) = &revision.release.oldest {
+            why = format!("{why}, and what is older than {} cannot run since {contracted}", revision.short());
+            break;
+        }
         let Some(before) = revision.release.replaces.clone() else { break };
         let Some(older) = aws.revision(&before).await? else { break };
         revision = older;
