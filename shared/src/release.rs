@@ -43,6 +43,28 @@ pub fn description(repository: &str, digest: &Digest, reason: &str) -> String {
     whole.chars().take(LONGEST).collect()
 }
 
+/// The text that a rollback by Sluice carries: of the image that is to be live again.
+pub fn rollback_description(image: Option<(&str, &Digest)>, reason: &str) -> String {
+    let reason = format!("{ROLLBACK}{reason}");
+    match image {
+        Some((repository, digest)) => description(repository, digest, &reason),
+        None => format!("sluice {reason}").chars().take(LONGEST).collect(),
+    }
+}
+
+/// What a rollback's reason begins with.
+const ROLLBACK: &str = "rollback of ";
+
+/// Whether a deployment's description says that Sluice rolls back by it.
+pub fn is_rollback(description: &str) -> bool {
+    let Some(rest) = description.strip_prefix("sluice ") else { return false };
+    let reason = match described(description) {
+        Some(_) => rest.split_once(": ").map_or("", |(_, reason)| reason),
+        None => rest,
+    };
+    reason.starts_with(ROLLBACK)
+}
+
 /// The digest that a deployment says it deploys, and its repository (the beginning of its
 /// name, if that is very long), if Sluice started it.
 pub fn described(description: &str) -> Option<(Digest, String)> {
@@ -98,6 +120,19 @@ mod tests {
         }
         assert_eq!(described("a release by hand"), None);
         assert_eq!(described("sluice sha256:short of api: x"), None);
+    }
+
+    #[test]
+    fn a_rollback_is_known_by_its_description() {
+        let image = digest();
+        for image in [None, Some(("team/api", &image))] {
+            let text = rollback_description(image, &format!("d-1: alarm {}", "x".repeat(300)));
+            assert!(is_rollback(&text) && text.chars().count() <= 256, "{text}");
+            assert_eq!(described(&text).is_some(), image.is_some());
+        }
+        for text in ["", "a rollback of d-1", &description("api", &digest(), "tag rollback of x")] {
+            assert!(!is_rollback(text), "{text}");
+        }
     }
 
     #[test]

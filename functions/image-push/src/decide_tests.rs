@@ -121,7 +121,7 @@ impl Case {
     }
 
     fn alarm(&mut self, state: AlarmState) {
-        self.running().alarms = vec![Alarm { name: "5xx".into(), state }];
+        self.running().alarms = vec![Alarm { name: "5xx".into(), state, muted: None }];
     }
 }
 
@@ -172,6 +172,7 @@ fn running() -> Running {
             alarms: Vec::new(),
             placement: Placement::default(),
             launch_type: None,
+            serving: Vec::new(),
             deployment_configuration: Members::default(),
         },
         current: released(1, "a", &[]),
@@ -182,7 +183,7 @@ fn running() -> Running {
             last_attempted: None,
         }),
         deployments: Vec::new(),
-        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok }],
+        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],
     }
 }
 

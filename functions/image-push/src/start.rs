@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use shared::appspec::appspec;
-use shared::aws::{Aws, Created, Order};
+use shared::aws::{Aws, Created, Order, Pace};
 use shared::config::Engine;
 use shared::release::description;
 use shared::revision::{Rendered, short_arn};
@@ -87,6 +87,7 @@ impl Target<'_> {
             group,
             content: appspec(revision, container, *port, &running.ecs.placement, &hooks),
             description: description(self.image.repository, &start.release.digest, &start.to_string()),
+            pace: Pace::Group,
         };
         match self.aws.create_deployment(&order).await? {
             Created::Deployment(id) => Ok(Outcome { decision: Decision::Start(start), started: Some(id) }),

@@ -164,7 +164,8 @@ impl Target<'_> {
     /// one is most likely active, and nothing starts.
     async fn unlisted(&self, running: &Running) -> anyhow::Result<Vec<Deployment>> {
         let is_listed = |id: &&String| running.deployments.iter().any(|deployment| deployment.id == **id);
-        let last = running.group.iter().flat_map(|group| &group.last_attempted);
+        let attempts = running.group.iter().flat_map(|group| &group.last_attempted);
+        let last = attempts.map(|attempt| &attempt.id);
         let last: Vec<_> = last.filter(|id| !is_listed(id)).cloned().collect();
         self.aws.deployments(&last).await
     }

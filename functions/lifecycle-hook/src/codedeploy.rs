@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use futures_util::future::{FutureExt as _, join, try_join3};
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::aws::{EventState, Hooked, LifecycleEvent, Reported, Succeeded, Target};
+use shared::aws::{Described, EventState, LifecycleEvent, Reported, Succeeded, Target};
 use shared::config::{Check, Service};
 use shared::release::State;
 use tokio::time::Instant;
@@ -111,12 +111,12 @@ impl LifecycleHook {
         execution: &str,
         end: Instant,
     ) -> anyhow::Result<Judged<'a>> {
-        let hooked = self.aws.hooked(deployment).await?;
-        let hooked = hooked.with_context(|| format!("CodeDeploy has no deployment {deployment}"))?;
-        let Hooked { application, group, .. } = &hooked;
+        let described = self.aws.described(deployment).await?;
+        let described = described.with_context(|| format!("CodeDeploy has no deployment {deployment}"))?;
+        let Described { application, group, .. } = &described;
         let service = self.releases.deployed_by(application, group);
         tracing::Span::current().record("service", service.map(|service| service.name.as_str()));
-        if hooked.deployment.state != State::Active {
+        if described.deployment.state != State::Active {
             return Ok(Judged { service, event: None, decision: None, outcomes: Vec::new() });
         }
         let service = service.with_context(|| {
@@ -125,7 +125,8 @@ impl LifecycleHook {
                  AppSpec, or name the service"
             )
         })?;
-        let facts = try_join3(self.in_progress(&hooked, service), self.revision(&hooked), self.ecs(service));
+        let facts =
+            try_join3(self.in_progress(&described, service), self.revision(&described), self.ecs(service));
         let secrets = Values::fetch(&self.secrets, service.checks.secrets());
         let (facts, secrets) = join(facts, secrets).await;
         let ((event, target), revision, ecs) = facts?;
@@ -152,10 +153,10 @@ impl LifecycleHook {
     /// The lifecycle event whose hook this is: the one that is under way.
     async fn in_progress(
         &self,
-        hooked: &Hooked,
+        described: &Described,
         service: &Service,
     ) -> anyhow::Result<(LifecycleEvent, Target)> {
-        let (id, end) = (&hooked.deployment.id, Instant::now() + LAG);
+        let (id, end) = (&described.deployment.id, Instant::now() + LAG);
         loop {
             let target = self.aws.target(id, &service.cluster, &service.service).await?;
             if let Some(target) = target {
@@ -177,10 +178,11 @@ impl LifecycleHook {
     }
 
     /// The revision that is deployed, by the AppSpec.
-    async fn revision(&self, hooked: &Hooked) -> anyhow::Result<String> {
-        let text = self.aws.appspec_of(hooked).await?;
-        let spec: AppSpec = serde_saphyr::from_str(&text)
-            .with_context(|| format!("the AppSpec of {} names no task definition", hooked.deployment.id))?;
+    async fn revision(&self, described: &Described) -> anyhow::Result<String> {
+        let text = self.aws.appspec_of(described).await?;
+        let spec: AppSpec = serde_saphyr::from_str(&text).with_context(|| {
+            format!("the AppSpec of {} names no task definition", described.deployment.id)
+        })?;
         let resource = spec.resources.into_iter().flatten().next().map(|(_, resource)| resource);
         Ok(resource.context("the AppSpec has no resource")?.properties.task_definition)
     }

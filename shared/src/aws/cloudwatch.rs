@@ -12,6 +12,8 @@ use super::{Aws, failed, timestamp};
 pub struct Alarm {
     pub name: String,
     pub state: AlarmState,
+    /// Why its actions are not to be taken now, if somebody said so.
+    pub muted: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum AlarmState {
     Missing,
 }
 
+const DISABLED: &str = "its actions are disabled";
+
 /// DescribeAlarms takes so many names.
 const NAMES: usize = 100;
 
@@ -35,32 +39,41 @@ impl Aws {
         for chunk in names.chunks(NAMES) {
             self.describe_alarms(chunk, &mut found).await?;
         }
-        let state = |name: &String| found.get(name).cloned().unwrap_or(AlarmState::Missing);
-        Ok(names.iter().map(|name| Alarm { name: name.clone(), state: state(name) }).collect())
+        let alarm = |name: &String| {
+            let missing = || Alarm { name: name.clone(), state: AlarmState::Missing, muted: None };
+            found.get(name).cloned().unwrap_or_else(missing)
+        };
+        Ok(names.iter().map(alarm).collect())
     }
 
     async fn describe_alarms(
         &self,
         names: &[String],
-        found: &mut BTreeMap<String, AlarmState>,
+        found: &mut BTreeMap<String, Alarm>,
     ) -> anyhow::Result<()> {
         // Without the types only metric alarms are given.
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
         let what = || format!("describing the alarms {}", names.join(", "));
         let answer = call.max_records(100).send().await.map_err(|e| failed(what())(e))?;
-        let metric = answer.metric_alarms().iter();
-        let metric = metric.map(|a| (a.alarm_name(), a.state_value(), a.state_updated_timestamp()));
-        let composite = answer.composite_alarms().iter();
-        let composite = composite.map(|a| (a.alarm_name(), a.state_value(), a.state_updated_timestamp()));
-        for (name, state, since) in metric.chain(composite) {
+        let metric = answer.metric_alarms().iter().map(|a| {
+            let muted = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
+            (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), muted)
+        });
+        let composite = answer.composite_alarms().iter().map(|a| {
+            let disabled = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
+            let suppressed = a.actions_suppressed_by().map(|by| format!("suppressed by {}", by.as_str()));
+            (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), disabled.or(suppressed))
+        });
+        for (name, state, since, muted) in metric.chain(composite) {
             let state = match state {
                 Some(StateValue::Ok) => AlarmState::Ok,
                 Some(StateValue::Alarm) => AlarmState::Alarm(since.and_then(timestamp)),
                 Some(StateValue::InsufficientData) => AlarmState::InsufficientData,
                 other => return Err(anyhow::anyhow!("state {other:?} is unknown")).with_context(what),
             };
-            found.insert(name.unwrap_or_default().to_owned(), state);
+            let name = name.unwrap_or_default();
+            found.insert(name.to_owned(), Alarm { name: name.to_owned(), state, muted });
         }
         Ok(())
     }

@@ -5,13 +5,13 @@ use std::ops::Range;
 use anyhow::Context as _;
 use aws_sdk_codedeploy::types::{
     AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentInfo, DeploymentStatus,
-    RevisionLocation, RevisionLocationType, TimeRange,
+    ErrorCode, LastDeploymentInfo, RevisionLocation, RevisionLocationType, TimeRange,
 };
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Aws, Missing, date_time, failed};
+use super::{Aws, Missing, date_time, failed, timestamp};
 use crate::release::{Deployment, State, described};
 
 /// A deployment group, as far as a release depends on it.
@@ -21,8 +21,17 @@ pub struct Group {
     pub deploys_to: Option<(String, String)>,
     /// Alarms that stop its deployments.
     pub alarms: Vec<String>,
-    /// The id of the last deployment that was started in it.
-    pub last_attempted: Option<String>,
+    /// The last deployment that was started in it.
+    pub last_attempted: Option<Attempt>,
+}
+
+/// A deployment, as its group remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub id: String,
+    pub state: State,
+    pub created: Timestamp,
+    pub ended: Option<Timestamp>,
 }
 
 /// What CreateDeployment is asked for.
@@ -33,6 +42,16 @@ pub struct Order<'a> {
     /// An AppSpec, as JSON.
     pub content: String,
     pub description: String,
+    pub pace: Pace,
+}
+
+/// How traffic moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As the deployment group says.
+    Group,
+    /// All of it at once: what is deployed was live before.
+    AtOnce,
 }
 
 /// Ids of deployments, and what asks for the next ones.
@@ -65,10 +84,7 @@ impl Aws {
             deploys_to: service
                 .and_then(|s| Some((s.cluster_name()?.to_owned(), s.service_name()?.to_owned()))),
             alarms: alarms.iter().filter_map(|alarm| alarm.name()).map(str::to_owned).collect(),
-            last_attempted: info
-                .last_attempted_deployment()
-                .and_then(|last| last.deployment_id())
-                .map(str::to_owned),
+            last_attempted: info.last_attempted_deployment().and_then(Attempt::narrowed),
         })
     }
 
@@ -102,7 +118,7 @@ impl Aws {
         };
         let (listed, group) = try_join(listed, self.deployment_group(application, group)).await?;
         let mut ids = listed.deployments().to_vec();
-        let unlisted = group.last_attempted.filter(|last| !ids.contains(last));
+        let unlisted = group.last_attempted.map(|last| last.id).filter(|last| !ids.contains(last));
         ids.extend(unlisted);
         let deployments = self.deployments(&ids).await?;
         Ok(deployments.into_iter().find(|deployment| deployment.state == State::Active))
@@ -119,7 +135,8 @@ impl Aws {
         Ok(try_join_all(batches).await?.concat())
     }
 
-    /// Starts a deployment that rolls back by itself on failure, alarm and stop.
+    /// Starts a deployment that rolls back by itself on failure, alarm and stop; what is to
+    /// move at once is itself a rollback, and is not rolled back further.
     pub async fn create_deployment(&self, order: &Order<'_>) -> anyhow::Result<Created> {
         let hash: String = Sha256::digest(&order.content).iter().map(|byte| format!("{byte:02x}")).collect();
         let content = AppSpecContent::builder().content(&order.content).sha256(hash).build();
@@ -127,14 +144,21 @@ impl Aws {
             .revision_type(RevisionLocationType::AppSpecContent)
             .app_spec_content(content)
             .build();
-        let rollback = AutoRollbackConfiguration::builder()
-            .enabled(true)
-            .events(AutoRollbackEvent::DeploymentFailure)
-            .events(AutoRollbackEvent::DeploymentStopOnAlarm)
-            .events(AutoRollbackEvent::DeploymentStopOnRequest)
-            .build();
+        let rollback = match order.pace {
+            Pace::Group => AutoRollbackConfiguration::builder()
+                .enabled(true)
+                .events(AutoRollbackEvent::DeploymentFailure)
+                .events(AutoRollbackEvent::DeploymentStopOnAlarm)
+                .events(AutoRollbackEvent::DeploymentStopOnRequest)
+                .build(),
+            Pace::AtOnce => AutoRollbackConfiguration::builder().enabled(false).build(),
+        };
         let call = self.codedeploy.create_deployment().application_name(order.application);
         let call = call.deployment_group_name(order.group).description(&order.description);
+        let call = match order.pace {
+            Pace::Group => call,
+            Pace::AtOnce => call.deployment_config_name(AT_ONCE),
+        };
         let answer = match call.revision(revision).auto_rollback_configuration(rollback).send().await {
             Err(e) if e.as_service_error().is_some_and(|e| e.is_deployment_limit_exceeded_exception()) => {
                 return Ok(Created::Busy);
@@ -143,6 +167,19 @@ impl Aws {
                 .map_err(failed(format!("starting a deployment in {}/{}", order.application, order.group)))?,
         };
         Ok(Created::Deployment(answer.deployment_id().ok_or(Missing("deploymentId"))?.to_owned()))
+    }
+}
+
+const AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
+
+impl Attempt {
+    fn narrowed(last: &LastDeploymentInfo) -> Option<Self> {
+        Some(Self {
+            id: last.deployment_id()?.to_owned(),
+            state: state(last.status()?, None),
+            created: last.create_time().and_then(timestamp)?,
+            ended: last.end_time().and_then(timestamp),
+        })
     }
 }
 
@@ -160,16 +197,20 @@ const ACTIVE: [DeploymentStatus; 5] = [
 
 pub(super) fn deployment(info: &DeploymentInfo) -> anyhow::Result<Deployment> {
     let id = info.deployment_id().ok_or(Missing("deploymentId"))?;
-    let state = match info.status().ok_or(Missing("status"))? {
+    let code = info.error_information().and_then(|error| error.code());
+    let state = state(info.status().ok_or(Missing("status"))?, code.map(ErrorCode::as_str));
+    let (digest, repository) = info.description().and_then(described).unzip();
+    Ok(Deployment { id: id.to_owned(), digest, repository, state })
+}
+
+fn state(status: &DeploymentStatus, code: Option<&str>) -> State {
+    match status {
         DeploymentStatus::Succeeded => State::Succeeded,
-        status @ (DeploymentStatus::Failed | DeploymentStatus::Stopped) => {
-            let code = info.error_information().and_then(|error| error.code());
+        DeploymentStatus::Failed | DeploymentStatus::Stopped => {
             let code = code.map_or(String::new(), |code| format!(" with {code}"));
             State::Rejected(format!("{}{code}", status.as_str().to_lowercase()))
         }
         // A status that is not known yet is not an end either: it blocks, it is not retried.
         _ => State::Active,
-    };
-    let (digest, repository) = info.description().and_then(described).unzip();
-    Ok(Deployment { id: id.to_owned(), digest, repository, state })
+    }
 }

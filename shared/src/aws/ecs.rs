@@ -27,6 +27,8 @@ pub struct EcsService {
     pub revision: String,
     /// When what serves was started.
     pub serving_since: Option<Timestamp>,
+    /// Its task sets, or its deployments under the ECS controller.
+    pub serving: Vec<Serving>,
     /// Container and port that the load balancer sends to.
     pub load_balanced: Option<(String, u16)>,
     pub hold: Option<Hold>,
@@ -37,6 +39,25 @@ pub struct EcsService {
     pub launch_type: Option<String>,
     /// In ECS's own JSON, to be sent back as it is.
     pub deployment_configuration: Members,
+}
+
+/// A task set, or a deployment of the ECS controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    pub role: Role,
+    /// ARN of the task definition revision that it runs.
+    pub revision: String,
+    /// Id of the CodeDeploy deployment that made it.
+    pub made_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Primary,
+    /// Beside the primary one: the next, or the last.
+    Active,
+    /// On its way out.
+    Draining,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +90,9 @@ struct ServiceView {
     #[serde(default)]
     load_balancers: Vec<LoadBalancer>,
     #[serde(default)]
-    task_sets: Vec<Serving>,
+    task_sets: Vec<ServingView>,
     #[serde(default)]
-    deployments: Vec<Serving>,
+    deployments: Vec<ServingView>,
     #[serde(default)]
     tags: Vec<Tag>,
     platform_version: Option<String>,
@@ -93,11 +114,11 @@ struct LoadBalancer {
     container_port: Option<u16>,
 }
 
-/// A task set, or a deployment of the ECS controller.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Serving {
+struct ServingView {
     status: String,
+    external_id: Option<String>,
     task_definition: String,
     created_at: Option<f64>,
     #[serde(default)]
@@ -302,6 +323,7 @@ impl EcsService {
             Controller::CodeDeploy | Controller::External => &view.task_sets,
         };
         let primary = served_by.iter().find(|set| set.status == "PRIMARY");
+        let serving = served_by.iter().map(ServingView::narrowed).collect();
         let configuration = view.deployment_configuration.unwrap_or_default();
         let alarms = configuration.get("alarms").map(RawValue::get).map(serde_json::from_str::<AlarmsView>);
         let alarms = alarms.transpose()?.filter(|alarms| alarms.enable).unwrap_or_default();
@@ -330,6 +352,7 @@ impl EcsService {
             serving_since: primary
                 .and_then(|set| set.created_at)
                 .and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()),
+            serving,
             load_balanced: balancer.and_then(|b| Some((b.container_name.clone()?, b.container_port?))),
             hold: hold.map(|tag| Hold::parse(&tag.value)),
             alarms: alarms.alarm_names,
@@ -337,6 +360,20 @@ impl EcsService {
             launch_type: launch_type.filter(|kind| !kind.is_empty()),
             deployment_configuration: configuration,
         })
+    }
+}
+
+impl ServingView {
+    fn narrowed(&self) -> Serving {
+        Serving {
+            role: match self.status.as_str() {
+                "PRIMARY" => Role::Primary,
+                "ACTIVE" => Role::Active,
+                _ => Role::Draining,
+            },
+            revision: self.task_definition.clone(),
+            made_by: self.external_id.clone(),
+        }
     }
 }
 

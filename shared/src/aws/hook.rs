@@ -1,30 +1,16 @@
-//! CodeDeploy, as a lifecycle hook meets it: whose deployment, which lifecycle event, which
-//! task set is green, and the verdict.
+//! CodeDeploy, as a lifecycle hook meets it: which lifecycle event, which task set is green,
+//! and the verdict.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_codedeploy::config::Builder as Config;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata as _;
-use aws_sdk_codedeploy::types::{
-    DeploymentInfo, LifecycleEvent as SdkEvent, LifecycleEventStatus, RevisionLocation, TargetLabel,
-};
+use aws_sdk_codedeploy::types::{LifecycleEvent as SdkEvent, LifecycleEventStatus, TargetLabel};
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::codedeploy::deployment;
 use super::{Aws, Missing, failed, timestamp};
-use crate::release::Deployment;
-
-/// The deployment that a hook was called for.
-#[derive(Debug, Clone)]
-pub struct Hooked {
-    pub application: String,
-    pub group: String,
-    pub deployment: Deployment,
-    /// Where its AppSpec is.
-    revision: RevisionLocation,
-}
 
 /// What a deployment does to its service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,19 +40,6 @@ const ATTEMPTS: u32 = 40;
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 impl Aws {
-    /// None if there is no such deployment.
-    pub async fn hooked(&self, id: &str) -> anyhow::Result<Option<Hooked>> {
-        let what = || format!("reading the deployment {id}");
-        let answer = match self.codedeploy.get_deployment().deployment_id(id).send().await {
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_deployment_does_not_exist_exception()) => {
-                return Ok(None);
-            }
-            other => other.map_err(failed(what()))?,
-        };
-        let info = answer.deployment_info().ok_or(Missing("deploymentInfo")).with_context(what)?;
-        Hooked::narrowed(info).map(Some).with_context(what)
-    }
-
     /// None where CodeDeploy has not begun with the service yet.
     pub async fn target(
         &self,
@@ -89,19 +62,6 @@ impl Aws {
             events: events.collect::<Result<_, _>>().with_context(what)?,
             green: green.and_then(|set| set.identifer()).map(str::to_owned),
         }))
-    }
-
-    /// The text of a deployment's AppSpec, in JSON or YAML.
-    pub async fn appspec_of(&self, hooked: &Hooked) -> anyhow::Result<String> {
-        let call = self.codedeploy.get_application_revision().application_name(&hooked.application);
-        let what = || format!("reading the AppSpec of {}", hooked.deployment.id);
-        let answer = call.revision(hooked.revision.clone()).send().await.map_err(failed(what()))?;
-        let revision = answer.revision();
-        let content =
-            revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
-        #[allow(deprecated)]
-        let raw = revision.and_then(|revision| revision.string()).and_then(|raw| raw.content());
-        Ok(content.or(raw).ok_or(Missing("appSpecContent")).with_context(what)?.to_owned())
     }
 
     /// Reports a hook's verdict. That one was reported already is no error: CodeDeploy takes
@@ -160,17 +120,6 @@ pub enum Reported {
 }
 
 const NOT_YET: [&str; 2] = ["DeploymentNotStartedException", "DeploymentTargetDoesNotExistException"];
-
-impl Hooked {
-    fn narrowed(info: &DeploymentInfo) -> anyhow::Result<Self> {
-        Ok(Self {
-            application: info.application_name().ok_or(Missing("applicationName"))?.to_owned(),
-            group: info.deployment_group_name().ok_or(Missing("deploymentGroupName"))?.to_owned(),
-            deployment: deployment(info)?,
-            revision: info.revision().ok_or(Missing("revision"))?.clone(),
-        })
-    }
-}
 
 impl LifecycleEvent {
     fn narrowed(event: &SdkEvent) -> Result<Self, Missing> {
