@@ -25,7 +25,7 @@ COMMON = {
     "MalformedInput", "NotModelled", "AccessDeniedException", "InvalidAction", "ThrottlingException",
     "InvalidParameterException", "InvalidParameterValueException", "MissingParameter",
     "MissingRequiredParameterException", "MissingRequiredParameter", "NotFound", "ClientException",
-    "InvalidAddress", "ResourceNotFound",
+    "InvalidAddress", "ResourceNotFound", "InvalidParameterCombination",
 }
 SUMMARY: Counter = Counter()
 SUCCEEDED: set = set()
@@ -51,6 +51,11 @@ def world():
             AlarmName="models", Namespace="models", MetricName="m", Statistic="Sum", Period=60,
             EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )
+        database = {"Engine": "mysql", "MasterUsername": "owner", "MasterUserPassword": "a-password"}
+        cloud.rds.create_db_instance(
+            DBInstanceIdentifier="models", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, **database,
+        )
+        cloud.rds.create_db_cluster(DBClusterIdentifier="models", **database)
         task = cloud.ecs.list_tasks(cluster=scene.cluster)["taskArns"][0]
         yield cloud, {
             "cluster": scene.cluster, "clusters": [scene.cluster], "clusterName": scene.cluster,
@@ -69,6 +74,9 @@ def world():
             "QueueUrl": url, "QueueName": "models", "TopicArn": topic, "TargetArn": topic, "SecretId": secret,
             "FunctionName": "models", "EventSourceArn": queue_arn,
             "logGroupName": "models", "logStreamName": "models", "Rule": "models",
+            "DBInstanceIdentifier": "models", "DBClusterIdentifier": "models", "MasterUsername": "owner",
+            "MasterUserPassword": "a-password", "Engine": "mysql",
+            "ResourceName": f"arn:aws:rds:{REGION}:{ACCOUNT}:db:models",
             "AlarmName": "models", "AlarmNames": ["models"], "AlarmTypes": ["MetricAlarm"],
             "EventPattern": '{"source": ["models"]}',
             "Event": json.dumps({

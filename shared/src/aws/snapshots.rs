@@ -114,6 +114,9 @@ impl Snapshots {
             {
                 return Ok(Some(SnapshotState::Creating));
             }
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_invalid_db_cluster_state_fault()) => {
+                return self.busy(snapshot.name, failed(what())(e)).await.map(Some);
+            }
             other => other.map_err(failed(what()))?,
         };
         let made = answer.db_cluster_snapshot().and_then(|made| made.status());
@@ -136,10 +139,19 @@ impl Snapshots {
             Err(e) if e.as_service_error().is_some_and(|e| e.is_db_snapshot_already_exists_fault()) => {
                 return Ok(Some(SnapshotState::Creating));
             }
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_invalid_db_instance_state_fault()) => {
+                return self.busy(snapshot.name, failed(what())(e)).await.map(Some);
+            }
             other => other.map_err(failed(what()))?,
         };
         let made = answer.db_snapshot().and_then(|made| made.status());
         Ok(Some(SnapshotState::of(made.ok_or(Missing("Status")).with_context(what)?)))
+    }
+
+    /// A database takes no snapshot in the state that it is in: well if it is busy with this
+    /// very one, which another delivery asked for, or this one whose answer was lost.
+    async fn busy(&self, name: &str, refused: anyhow::Error) -> anyhow::Result<SnapshotState> {
+        self.state(name).await?.ok_or(refused)
     }
 
     /// The tags of a snapshot, by its ARN.

@@ -145,6 +145,7 @@ static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         "events",
         "lambda",
         "logs",
+        "rds",
         "secretsmanager",
         "sns",
         "sqs",

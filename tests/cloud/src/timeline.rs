@@ -21,6 +21,7 @@ pub enum Kind {
     Function,
     Message,
     Scan,
+    Database,
     Host,
 }
 

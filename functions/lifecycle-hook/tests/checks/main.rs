@@ -5,4 +5,5 @@ mod migrate;
 mod native;
 mod scene;
 mod smoke;
+mod snapshot;
 mod verdict;

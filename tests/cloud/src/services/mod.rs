@@ -10,6 +10,7 @@ pub mod events;
 pub mod lambda;
 pub mod logs;
 mod paging;
+pub mod rds;
 pub mod secretsmanager;
 pub mod sns;
 pub mod sqs;
@@ -59,6 +60,7 @@ services! {
     events Events,
     lambda Lambda,
     logs Logs,
+    rds Rds,
     secretsmanager SecretsManager,
     sns Sns,
     sqs Sqs,

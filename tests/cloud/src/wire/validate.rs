@@ -89,6 +89,7 @@ fn code(model: &Model, operation: &Operation, problem: Problem, path: &str) -> S
         "sns" => ("InvalidParameterException", "InvalidParameterException"),
         "sqs" => ("MissingRequiredParameterException", "InvalidParameterValueException"),
         "codedeploy" => return codedeploy_code(operation, problem, path),
+        "rds" => ("MissingParameter", "InvalidParameterValue"),
         "elbv2" | "sts" => ("ValidationError", "ValidationError"),
         _ => ("ValidationException", "ValidationException"),
     };

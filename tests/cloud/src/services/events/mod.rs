@@ -147,6 +147,8 @@ fn gist(detail: &Value) -> String {
         "taskArn",
         "lastStatus",
         "scan-status",
+        "SourceIdentifier",
+        "Message",
     ];
     let part = |name: &&str| {
         let value = &detail[*name];
