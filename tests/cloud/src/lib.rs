@@ -16,7 +16,6 @@ pub mod image;
 pub mod in_process;
 pub mod model;
 pub mod sample_app;
-pub mod sample_hook;
 pub mod samples;
 pub mod server;
 pub mod services;

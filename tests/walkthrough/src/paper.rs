@@ -30,7 +30,7 @@ impl Paper {
     /// One fact: when, about what, and what.
     pub fn line(&self, at: Ms, topic: &str, text: &str) {
         let time = self.start.map_or_else(String::new, |start| clock(at.saturating_sub(start)));
-        let (bold, dim, plain) = if self.colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        let (bold, dim, plain) = self.styles();
         self.print(&format!("{dim}{time:>6}{plain}  {bold}{topic:<11}{plain} {}", short(text)));
     }
 
@@ -41,6 +41,17 @@ impl Paper {
 
     pub fn title(&self, text: &str) {
         self.print(text);
+    }
+
+    /// Where an act begins.
+    pub fn act(&self, text: &str) {
+        let (bold, _, plain) = self.styles();
+        self.print("");
+        self.print(&format!("{bold}{text}{plain}"));
+    }
+
+    fn styles(&self) -> (&'static str, &'static str, &'static str) {
+        if self.colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") }
     }
 
     fn print(&self, line: &str) {

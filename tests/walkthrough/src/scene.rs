@@ -1,31 +1,22 @@
-//! What stands before the story begins: version 1 of a service under CodeDeploy, and
-//! image-push behind a rule on ECR's events.
+//! The service under CodeDeploy as it stands before the first push, with version 1 live; and
+//! what may be asked of it later.
 
-use std::io::{Cursor, Write as _};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cloud::Ms;
 use cloud::fixture::{BlueGreen, Call as _, Scene as Settings, push_image};
-use cloud::server::{self, Options, Running, SAMPLE_HOOK};
+use cloud::server::{self, Options, Running};
 use serde_json::{Value, json};
-use zip::write::{SimpleFileOptions, ZipWriter};
+
+use crate::functions;
+use crate::programs::Programs;
+use crate::shares::Sides;
+use crate::versions::{FIRST, Version};
 
 pub const SERVICE: &str = "api-service";
-pub const FUNCTION: &str = "image-push";
-pub const HOOK: &str = "CodeDeployHook_sluice";
 
-/// The lifecycle events that `releases.yaml` has checks for.
-pub const CHECKED: [&str; 2] = ["AfterAllowTestTraffic", "BeforeAllowTraffic"];
-
-/// Tags are commit ids.
-pub const FIRST: &str = "5f1c9f1d6f0f8c6ad3e4f2b07a9e1c4d8b362a70";
-pub const SECOND: &str = "c03b7e5a94d2f81e6b0a7c35d9f4e2186a5b0cd3";
-
-const ALARMS: [&str; 2] = ["api-service-5xx-blue", "api-service-5xx-green"];
+pub const ALARMS: [&str; 2] = ["api-service-5xx-blue", "api-service-5xx-green"];
 
 pub struct Scene {
     pub cloud: Running,
@@ -33,8 +24,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Makes all of it, and waits until version 1 serves. `function` is the program of image-push.
-    pub async fn set(speed: f64, function: &Path) -> anyhow::Result<Self> {
+    /// Makes all of it, and waits until version 1 serves. Then the functions are there.
+    pub async fn set(speed: f64, programs: &Programs) -> anyhow::Result<Self> {
         let mut cloud = server::start(Options {
             port: 0,
             speed,
@@ -47,7 +38,7 @@ impl Scene {
         .await?;
         let repository = json!({ "repositoryName": SERVICE, "imageTagMutability": "IMMUTABLE" });
         cloud.call("ecr", "CreateRepository", repository)?;
-        let first = push_image(&mut cloud, SERVICE, FIRST, &[("APP_VERSION", "1")])?;
+        let first = push_image(&mut cloud, SERVICE, FIRST.commit, &FIRST.environment())?;
         let settings = Settings {
             termination_wait_minutes: 1,
             alarms: ALARMS.into(),
@@ -59,12 +50,11 @@ impl Scene {
         scene.alarms()?;
         scene.settled().await?;
         // Only now: the push of version 1 was not to be released.
-        scene.functions(function)?;
-        scene.rule()?;
+        functions::create(&mut scene, programs)?;
         Ok(scene)
     }
 
-    fn call(&mut self, service: &str, operation: &str, input: Value) -> anyhow::Result<Value> {
+    pub fn call(&mut self, service: &str, operation: &str, input: Value) -> anyhow::Result<Value> {
         self.cloud.call(service, operation, input).with_context(|| format!("{service}:{operation}"))
     }
 
@@ -89,49 +79,6 @@ impl Scene {
         Ok(())
     }
 
-    fn functions(&mut self, program: &Path) -> anyhow::Result<()> {
-        let test_url = format!("http://localhost:{}", self.service.port + 1);
-        let releases = self.cloud.scratch().join("releases.yaml");
-        std::fs::write(&releases, releases_yaml(&self.service, &test_url))?;
-        let variables = json!({ "SLUICE_RELEASES": releases, "SLUICE_HOOK_FUNCTION": HOOK });
-        self.function(FUNCTION, &program.to_string_lossy(), variables)?;
-        self.function(HOOK, SAMPLE_HOOK, json!({ "HOOK_URL": format!("{test_url}/health") }))
-    }
-
-    /// A function that is a program of this machine.
-    fn function(&mut self, name: &str, program: &str, variables: Value) -> anyhow::Result<()> {
-        let mut package = ZipWriter::new(Cursor::new(Vec::new()));
-        package.start_file("bootstrap", SimpleFileOptions::default())?;
-        writeln!(package, "#!/bin/sh\nexec '{}'", program.replace('\'', r"'\''"))?;
-        let input = json!({
-            "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 60,
-            "Role": "arn:aws:iam::123456789012:role/function",
-            "Code": { "ZipFile": STANDARD.encode(package.finish()?.into_inner()) },
-            "Environment": { "Variables": variables },
-        });
-        self.call("lambda", "CreateFunction", input).map(drop)
-    }
-
-    /// Pushes go to image-push.
-    fn rule(&mut self) -> anyhow::Result<()> {
-        let function = self.call("lambda", "GetFunction", json!({ "FunctionName": FUNCTION }))?;
-        let pattern = json!({
-            "source": ["aws.ecr"], "detail-type": ["ECR Image Action"],
-            "detail": { "action-type": ["PUSH"], "result": ["SUCCESS"] },
-        });
-        let rule = json!({ "Name": FUNCTION, "EventPattern": pattern.to_string() });
-        let rule = self.call("events", "PutRule", rule)?["RuleArn"].clone();
-        let permission = json!({
-            "FunctionName": FUNCTION, "StatementId": "rule", "Action": "lambda:InvokeFunction",
-            "Principal": "events.amazonaws.com", "SourceArn": rule,
-        });
-        self.call("lambda", "AddPermission", permission)?;
-        let target = json!({ "Id": FUNCTION, "Arn": function["Configuration"]["FunctionArn"] });
-        let answer = self.call("events", "PutTargets", json!({ "Rule": FUNCTION, "Targets": [target] }))?;
-        anyhow::ensure!(answer["FailedEntryCount"] == 0, "the rule has no target: {answer}");
-        Ok(())
-    }
-
     /// Waits until version 1 takes traffic.
     async fn settled(&mut self) -> anyhow::Result<()> {
         let end = Instant::now() + Duration::from_secs(60);
@@ -151,6 +98,17 @@ impl Scene {
         let sets = answer["services"][0]["taskSets"].as_array();
         let primary = sets.into_iter().flatten().find(|set| set["status"] == "PRIMARY");
         primary.cloned().context("the service has no primary task set")
+    }
+
+    /// The target group that is live, and the other one: they change places with each release.
+    pub fn sides(&mut self) -> anyhow::Result<Sides> {
+        let primary = self.primary()?;
+        let live = primary["loadBalancers"][0]["targetGroupArn"].as_str();
+        match (live, self.service.target_groups.clone()) {
+            (Some(live), [old, new]) if live == old => Ok(Sides { old, new }),
+            (Some(live), [new, old]) if live == old => Ok(Sides { old, new }),
+            _ => bail!("the primary task set has no target group of the service: {primary}"),
+        }
     }
 
     /// The revision that is live, with its tags.
@@ -177,9 +135,9 @@ impl Scene {
         self.revision(&revision)
     }
 
-    /// Pushes version 2; gives its digest.
-    pub fn push(&mut self) -> anyhow::Result<String> {
-        Ok(push_image(&mut self.cloud, SERVICE, SECOND, &[("APP_VERSION", "2")])?)
+    /// Pushes a version's image under a tag; gives its digest.
+    pub fn push(&mut self, version: &Version, tag: &str) -> anyhow::Result<String> {
+        Ok(push_image(&mut self.cloud, SERVICE, tag, &version.environment())?)
     }
 
     /// What a function logged as JSON, a line each with its time; nothing while it has not run.
@@ -204,27 +162,4 @@ fn two_free_ports() -> anyhow::Result<u16> {
         }
     }
     bail!("no two free ports beside each other")
-}
-
-fn releases_yaml(service: &BlueGreen, test_url: &str) -> String {
-    let BlueGreen { cluster, application, group, .. } = service;
-    let [blue, green] = ALARMS;
-    format!(
-        "services:
-  {SERVICE}:
-    cluster: {cluster}
-    service: {SERVICE}
-    images:
-      - {{ repository: {SERVICE}, container: app, tags: '[0-9a-f]{{40}}' }}
-    deploy:
-      codedeploy: {{ application: {application}, group: {group} }}
-    checks:
-      after-allow-test-traffic:
-        - smoke: {{ base-url: '{test_url}', requests: [{{ get: /health, status: 200 }}] }}
-      before-allow-traffic:
-        - smoke: {{ base-url: '{test_url}', requests: [{{ get: /health, status: 200 }}] }}
-    alarms: [{blue}, {green}]
-    watch: 30m
-"
-    )
 }

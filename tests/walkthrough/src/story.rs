@@ -1,65 +1,85 @@
-//! Follows the cloud's timeline: tells what is new in it, and keeps the facts of it.
+//! One act from its push to its end: what happens is told, and kept as facts.
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use cloud::Ms;
-use cloud::timeline::{Entry, Kind};
+use cloud::server::Spell;
 use serde_json::Value;
 
-use crate::paper::Paper;
-use crate::revision::differences;
-use crate::scene::{FUNCTION, HOOK, SERVICE, Scene};
-use crate::shares::{Shares, at_weight, before};
+use crate::acts::Stage;
+use crate::facts::Facts;
+use crate::follow::Follower;
+use crate::functions::FUNCTION;
+use crate::shares::{Shares, Sides, at_weight, greatest_weight, since};
 use crate::traffic::Traffic;
-use crate::verify::{Asked, Decision, Facts};
+use crate::versions::Version;
 
 /// How often the timeline is looked at, and how often live traffic is told.
 const LOOK: Duration = Duration::from_millis(100);
 const BEAT: Duration = Duration::from_secs(2);
 
-pub struct Story {
-    paper: Paper,
-    scene: Scene,
+/// So long there is traffic before the push, and at the end.
+const CALM: Duration = Duration::from_secs(1);
+
+pub struct Story<'a> {
+    pub stage: &'a mut Stage,
     pub facts: Facts,
-    /// The revision that was live before.
-    before: Value,
-    /// Entries of the timeline that were told.
-    seen: usize,
-    /// Lines of each function's log that were read.
-    read: [usize; 2],
-    /// What was read and is not told yet, in its order.
-    ahead: Vec<(Ms, News)>,
-    /// The lifecycle event that is under way.
-    event: String,
+    pub sides: Sides,
+    /// The revision that is live at the beginning.
+    pub before: Value,
+    follower: Follower,
+    traffic: Traffic,
+    /// What the production and the test listener had served at the beginning.
+    beginning: [Vec<Spell>; 2],
     told: Shares,
     beat: Instant,
 }
 
-enum News {
-    Entry(Entry),
-    Decision(Value),
-    Verdict(Value),
-}
-
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn is_of_deployment(news: &News) -> bool {
-    matches!(news, News::Entry(entry) if entry.kind == Kind::Deployment)
+/// The image of the one container.
+fn image(revision: &Value) -> String {
+    text(&revision["taskDefinition"]["containerDefinitions"][0]["image"]).to_owned()
 }
 
-impl Story {
-    /// Pushes version 2.
-    pub fn begin(mut paper: Paper, mut scene: Scene) -> anyhow::Result<Self> {
-        let before = scene.live()?;
-        let seen = scene.cloud.entries_since(0).len();
-        let told = Shares::of(&scene.cloud.served(scene.service.port), &scene.service);
-        paper.count_from(scene.cloud.now());
-        let facts = Facts { digest: scene.push()?, ..Facts::default() };
-        let (read, ahead, event, beat) = ([0; 2], Vec::new(), String::new(), Instant::now());
-        Ok(Self { paper, scene, facts, before, seen, read, ahead, event, told, beat })
+impl<'a> Story<'a> {
+    /// Sends live traffic to the version that serves, and pushes the next one.
+    pub async fn begin(
+        stage: &'a mut Stage,
+        old: &'static Version,
+        new: &'static Version,
+    ) -> anyhow::Result<Self> {
+        let scene = &mut stage.scene;
+        let (before, sides, port) = (scene.live()?, scene.sides()?, scene.service.port);
+        let beginning = [port, port + 1].map(|port| scene.cloud.served(port));
+        let traffic = Traffic::to(port)?;
+        tokio::time::sleep(CALM).await;
+        let follower = Follower::begin(scene);
+        stage.paper.count_from(scene.cloud.now());
+        let (digest, image) = (scene.push(new, new.commit)?, image(&before));
+        let facts = Facts { digest, before: image, ..Facts::new(old, new) };
+        let (told, beat) = (Shares::default(), Instant::now());
+        Ok(Self { stage, facts, sides, before, follower, traffic, beginning, told, beat })
+    }
+
+    /// Until the deployment has ended that comes of the push, if one does.
+    pub async fn deployed(&mut self) -> anyhow::Result<()> {
+        let decision = format!("the decision of {FUNCTION}");
+        self.until(60, &decision, |facts| !facts.decisions.is_empty()).await?;
+        if self.facts.deployment().is_some() {
+            self.until(120, "the end of the deployment", |facts| facts.ended.is_some()).await?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the same image under another tag.
+    pub fn again(&mut self, tag: &str) -> anyhow::Result<()> {
+        let digest = self.stage.scene.push(self.facts.new, tag)?;
+        ensure!(digest == self.facts.digest, "the second push is of another image, {digest}");
+        Ok(())
     }
 
     /// Tells what happens until something holds. Errors: it did not within so many real seconds.
@@ -70,201 +90,76 @@ impl Story {
                 bail!("waited {seconds} seconds for {what}");
             }
             tokio::time::sleep(LOOK).await;
-            self.look();
-            self.tell()?;
+            self.look()?;
             self.traffic();
         }
         Ok(())
     }
 
-    /// Reads what is new in the timeline and in the functions' logs.
-    fn look(&mut self) {
-        let entries = self.scene.cloud.entries_since(self.seen);
-        self.seen += entries.len();
-        let kept = entries.into_iter().filter(|entry| entry.kind != Kind::Task);
-        self.ahead.extend(kept.map(|entry| (entry.at, News::Entry(entry))));
-        for (n, function) in [FUNCTION, HOOK].into_iter().enumerate() {
-            let lines = self.scene.log(function);
-            let fresh = lines.into_iter().skip(self.read[n]).collect::<Vec<_>>();
-            self.read[n] += fresh.len();
-            let news = |line| if n == 0 { News::Decision(line) } else { News::Verdict(line) };
-            // The log comes by a pipe, a moment after the calls that it tells of.
-            let created = self.ahead.iter().find(|(_, news)| is_of_deployment(news)).map(|(at, _)| *at);
-            let at = |at: Ms| created.filter(|_| n == 0).map_or(at, |created| at.min(created));
-            self.ahead.splice(0..0, fresh.into_iter().map(|(time, line)| (at(time), news(line))));
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.follower.look(&mut self.stage.scene);
+        while let Some((at, news)) = self.follower.next(&self.facts) {
+            self.tell(at, news)?;
         }
-        self.ahead.sort_by_key(|(at, _)| *at);
-    }
-
-    /// Tells what was read; of a deployment only after the decision that began it.
-    fn tell(&mut self) -> anyhow::Result<()> {
-        let mut ahead = std::mem::take(&mut self.ahead).into_iter();
-        for (at, news) in ahead.by_ref() {
-            if is_of_deployment(&news) && self.facts.decisions.is_empty() {
-                self.ahead.push((at, news));
-                break;
-            }
-            match news {
-                News::Entry(entry) => self.entry(&entry),
-                News::Decision(line) => self.decision(at, &line)?,
-                News::Verdict(line) => self.verdict(at, &line),
-            }
-        }
-        self.ahead.extend(ahead);
         Ok(())
     }
 
-    fn verdict(&self, at: Ms, line: &Value) {
-        let [status, url, saw] = ["status", "url", "saw"].map(|name| text(&line[name]));
-        self.paper.line(at, "hook", &format!("{HOOK} reports {status} for {}", self.event));
-        self.paper.detail(&format!("because {url} answered {saw}"));
+    /// What a listener served in this act: production's, or the test listener's next to it.
+    fn spells(&self, listener: usize) -> Vec<Spell> {
+        let scene = &self.stage.scene;
+        let ports = [scene.service.port, scene.service.port + 1];
+        since(&scene.cloud.served(ports[listener]), &self.beginning[listener])
     }
 
-    fn decision(&mut self, now: Ms, line: &Value) -> anyhow::Result<()> {
-        let Some(kind) = line["decision"].as_str() else {
-            self.paper.line(now, FUNCTION, &format!("{}: {}", text(&line["level"]), text(&line["message"])));
-            return Ok(());
-        };
-        let started = line["started"].as_str();
-        self.paper.line(now, "decision", &format!("{FUNCTION}: {kind} {}", text(&line["service"])));
-        self.paper.detail(&format!("because {}", text(&line["message"])));
-        self.facts.decisions.push(Decision {
-            kind: kind.to_owned(),
-            digest: text(&line["digest"]).to_owned(),
-            started: started.map(str::to_owned),
-        });
-        let Some(deployment) = started else { return Ok(()) };
-        let (old, new) = (self.before.clone(), self.scene.deployed(deployment)?);
-        let name = |revision: &Value| format!("{SERVICE}:{}", revision["taskDefinition"]["revision"]);
-        self.paper.line(now, "revision", &format!("{} → {}", name(&old), name(&new)));
-        differences(&old, &new).iter().for_each(|difference| self.paper.detail(difference));
-        Ok(())
-    }
-
-    fn entry(&mut self, entry: &Entry) {
-        match entry.kind {
-            Kind::Call => self.call(&entry.data),
-            Kind::Event if entry.data["detail-type"] == "ECR Image Action" => self.pushed(entry),
-            Kind::Function if !entry.data["error"].is_null() => {
-                self.paper.line(entry.at, "function", &entry.text);
-            }
-            Kind::Traffic if !entry.data["weights"].is_null() => self.weights(entry),
-            Kind::Alarm => self.paper.line(entry.at, "alarm", &entry.text),
-            Kind::Deployment => self.deployment(entry),
-            _ => {}
-        }
-    }
-
-    fn call(&mut self, data: &Value) {
-        let asked = || Asked {
-            caller: text(&data["caller"]).to_owned(),
-            status: text(&data["input"]["status"]).to_owned(),
-            refused: data["error"].as_str().map(str::to_owned),
-        };
-        match text(&data["operation"]) {
-            "CreateDeployment" => self.facts.created.push(asked()),
-            "PutLifecycleEventHookExecutionStatus" => self.facts.verdicts.push(asked()),
-            _ => {}
-        }
-    }
-
-    fn pushed(&self, entry: &Entry) {
-        let detail = &entry.data["detail"];
-        let [repository, tag, digest] =
-            ["repository-name", "image-tag", "image-digest"].map(|name| text(&detail[name]));
-        self.paper.line(entry.at, "push", &format!("{repository}:{tag} is {digest}"));
-    }
-
-    fn weights(&mut self, entry: &Entry) {
-        let Self { scene: Scene { cloud, service }, .. } = &self;
-        let weights =
-            service.target_groups.each_ref().map(|group| entry.data["weights"][group].as_u64().unwrap_or(0));
-        let (production, [blue, green]) = (entry.data["port"] == service.port, weights);
-        if production {
-            let until = before(&cloud.served(service.port), service, weights);
-            self.serve(entry.at, until);
-        }
-        let listener = if production { "production" } else { "test" };
-        let told = format!("{listener} listener: {blue}% to version 1, {green}% to version 2");
-        self.paper.line(entry.at, "traffic", &told);
-    }
-
-    fn deployment(&mut self, entry: &Entry) {
-        let (data, at) = (&entry.data, entry.at);
-        let (Some(id), Some(status)) = (data["deployment"].as_str(), data["status"].as_str()) else { return };
-        if let Some(event) = data["event"].as_str() {
-            if status == "InProgress" {
-                event.clone_into(&mut self.event);
-            } else {
-                self.facts.events.insert(event.to_owned(), status.to_owned());
-                self.paper.line(at, "lifecycle", &format!("{event} {}", status.to_lowercase()));
-            }
-            return;
-        }
-        let by = match text(&data["creator"]) {
-            "" => String::new(),
-            "user" => format!(" by {}", self.facts.creator()),
-            other => format!(" by {other}"),
-        };
-        self.paper.line(at, "deployment", &format!("{}{by}", entry.text));
-        if ["Succeeded", "Failed", "Stopped"].contains(&status)
-            && self.facts.decisions.iter().any(|decision| decision.started.as_deref() == Some(id))
-        {
-            self.facts.ended = Some(status.to_owned());
-        }
-    }
-
-    fn served(&self) -> Shares {
-        Shares::of(&self.scene.cloud.served(self.scene.service.port), &self.scene.service)
+    /// In production.
+    pub fn served(&self) -> Vec<Spell> {
+        self.spells(0)
     }
 
     /// What the proxy served since it was last told; a live line in between.
     fn traffic(&mut self) {
-        let shares = self.served();
+        let shares = Shares::of(&self.served(), &self.sides);
         if self.beat.elapsed() >= BEAT {
-            return self.serve(self.scene.cloud.now(), shares);
+            return self.serve(self.stage.scene.cloud.now(), shares);
         }
         let fresh = shares.since(&self.told);
-        self.paper.live(fresh.old, fresh.new, &fresh.to_string());
+        self.stage.paper.live(fresh.old, fresh.new, &fresh.told(self.facts.old, self.facts.new));
     }
 
-    fn serve(&mut self, at: Ms, until: Shares) {
+    pub fn serve(&mut self, at: Ms, until: Shares) {
         let fresh = until.since(&self.told);
         if fresh.total() > 0 {
-            self.paper.line(at, "served", &fresh.to_string());
+            self.stage.paper.line(at, "served", &fresh.told(self.facts.old, self.facts.new));
         }
         (self.told, self.beat) = (until, Instant::now());
     }
 
     /// A last second of traffic, then every count and what is live.
-    pub async fn last_act(&mut self, traffic: Traffic) -> anyhow::Result<()> {
-        let before = self.served();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        self.look();
-        self.tell()?;
+    pub async fn end(mut self) -> anyhow::Result<Facts> {
+        let before = Shares::of(&self.served(), &self.sides);
+        tokio::time::sleep(CALM).await;
+        self.look()?;
+        self.facts.clients = self.traffic.end().await?;
+        let (spells, tested, sides) = (self.served(), self.spells(1), &self.sides);
         let facts = &mut self.facts;
-        facts.clients = traffic.end().await?;
-        let spells = self.scene.cloud.served(self.scene.service.port);
-        facts.proxy = Shares::of(&spells, &self.scene.service);
+        facts.proxy = Shares::of(&spells, sides);
         facts.last = facts.proxy.since(&before);
-        facts.canary = at_weight(&spells, &self.scene.service, 10);
-        let live = self.scene.live()?;
-        facts.image = text(&live["taskDefinition"]["containerDefinitions"][0]["image"]).to_owned();
-        self.told = facts.proxy;
-        let (now, proxy, clients) = (self.scene.cloud.now(), facts.proxy, facts.clients.clone());
-        self.paper.line(now, "at 10%", &format!("the proxy served {}", facts.canary));
-        self.paper.line(
-            now,
-            "in all",
-            &format!(
-                "the proxy served {} of version 1 and {} of version 2; its clients were answered {clients}",
-                proxy.old, proxy.new
-            ),
-        );
-        Ok(())
+        facts.canary = at_weight(&spells, sides, 10);
+        facts.tested = Shares::of(&tested, sides);
+        facts.most = facts.most.max(greatest_weight(&spells, &sides.new));
+        facts.image = image(&self.stage.scene.live()?);
+        self.count();
+        Ok(self.facts)
     }
 
-    pub fn conclude(&self) {
-        self.paper.line(self.scene.cloud.now(), "live", &format!("version 2, {}", self.facts.image));
+    fn count(&self) {
+        let (facts, now) = (&self.facts, self.stage.scene.cloud.now());
+        let Facts { old, new, canary, proxy, clients, .. } = facts;
+        if canary.total() > 0 {
+            self.stage.paper.line(now, "at 10%", &format!("the proxy served {}", canary.told(old, new)));
+        }
+        let counts = format!("{} of {} and {} of {}", proxy.old, old.name, proxy.new, new.name);
+        let told = format!("the proxy served {counts}; its clients were answered {clients}");
+        self.stage.paper.line(now, "in all", &told);
     }
 }

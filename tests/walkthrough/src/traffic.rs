@@ -15,6 +15,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::versions::name;
+
 /// So many clients send a request each in every such span: 40 requests a second.
 const CLIENTS: u32 = 4;
 const EVERY: Duration = Duration::from_millis(100);
@@ -25,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What clients were answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Status 200, by version.
+    /// Status 200, by what the version calls itself.
     pub served: BTreeMap<String, u64>,
     pub failed: u64,
     /// What happened to the last one that failed.
@@ -51,9 +53,9 @@ impl Traffic {
     }
 
     /// Sends no more, awaits what is under way, and gives what was answered.
-    pub async fn end(self) -> anyhow::Result<Counts> {
+    pub async fn end(&mut self) -> anyhow::Result<Counts> {
         self.ended.set(true);
-        for client in self.clients {
+        for client in self.clients.drain(..) {
             client.await.context("a client of the live traffic broke off")?;
         }
         Ok(self.counts.take())
@@ -91,7 +93,7 @@ async fn request(http: &Client<HttpConnector, Empty<Bytes>>, uri: Uri) -> anyhow
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts = self.served.iter().map(|(version, count)| format!("{count} times by version {version}"));
+        let parts = self.served.iter().map(|(shown, count)| format!("{count} times by {}", name(shown)));
         write!(f, "{}, {} failed", parts.collect::<Vec<_>>().join(", "), self.failed)
     }
 }

@@ -1,173 +1,132 @@
-//! What must have happened, held against what did.
+//! What must have happened in an act, held against what did: what several acts ask. Each
+//! gives what is wrong, and nothing where all is well.
 
-use std::collections::BTreeMap;
+use crate::facts::Facts;
+use crate::functions::{FUNCTION, HOOK};
 
-use crate::scene::{CHECKED, FUNCTION, HOOK};
-use crate::shares::Shares;
-use crate::traffic::Counts;
-
-/// A decision of image-push, from its log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    pub kind: String,
-    pub digest: String,
-    pub started: Option<String>,
+pub fn otherwise(holds: bool, told: impl FnOnce() -> String) -> Option<String> {
+    (!holds).then(told)
 }
 
-/// A call that somebody made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// Access key id: a function's is made of its name.
-    pub caller: String,
-    /// The call's own `status`, if it has one.
-    pub status: String,
-    pub refused: Option<String>,
-}
-
-impl Asked {
-    fn is_by(&self, function: &str) -> bool {
-        self.refused.is_none() && self.caller.strip_prefix("ASIAFN") == Some(function)
-    }
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Of the image that was pushed.
-    pub digest: String,
-    pub decisions: Vec<Decision>,
-    /// Calls of CreateDeployment and PutLifecycleEventHookExecutionStatus.
-    pub created: Vec<Asked>,
-    pub verdicts: Vec<Asked>,
-    /// Last status by lifecycle event.
-    pub events: BTreeMap<String, String>,
-    /// How the deployment ended.
-    pub ended: Option<String>,
-    /// What the proxy served while version 2 had 10%, in the last second, and in all.
-    pub canary: Shares,
-    pub last: Shares,
-    pub proxy: Shares,
-    pub clients: Counts,
-    /// The image that is live.
-    pub image: String,
-}
-
-impl Facts {
-    /// Who asked for the last deployment.
-    pub fn creator(&self) -> &str {
-        let caller = self.created.last().map_or("nobody", |asked| &asked.caller);
-        caller.strip_prefix("ASIAFN").unwrap_or(caller)
-    }
-}
-
-/// Everything that should hold and does not; nothing if all is well.
-pub fn unmet(facts: &Facts) -> Vec<String> {
-    let mut unmet = released(facts);
-    unmet.extend(served(facts));
-    unmet
-}
-
-fn released(facts: &Facts) -> Vec<String> {
-    let Facts { digest, decisions, created, verdicts, events, ended, image, .. } = facts;
-    let mut unmet = Vec::new();
-    let mut hold = |holds: bool, otherwise: String| {
-        if !holds {
-            unmet.push(otherwise);
-        }
-    };
-    let started = matches!(&decisions[..], [one] if one.kind == "start" && one.digest == *digest);
-    hold(started, format!("{FUNCTION} decides once to start {digest}, but: {decisions:?}"));
+/// The first decision starts the image, and one deployment comes of all of them.
+pub fn once_started(facts: &Facts) -> Option<String> {
+    let Facts { digest, decisions, created, .. } = facts;
+    let started = decisions.first().is_some_and(|first| first.kind == "start" && first.digest == *digest);
     let once = matches!(&created[..], [one] if one.is_by(FUNCTION));
-    hold(once, format!("{FUNCTION} alone calls CreateDeployment, once, but: {created:?}"));
-    for event in CHECKED {
-        let status = events.get(event).map_or("never begun", String::as_str);
-        hold(status == "Succeeded", format!("{event} succeeds, but it is: {status}"));
-    }
-    let right = verdicts.iter().all(|verdict| verdict.is_by(HOOK) && verdict.status == "Succeeded");
-    hold(
-        right && verdicts.len() == CHECKED.len(),
-        format!("{HOOK} reports Succeeded for {CHECKED:?}, but: {verdicts:?}"),
-    );
-    hold(ended.as_deref() == Some("Succeeded"), format!("the deployment succeeds, but: {ended:?}"));
-    let is_live = !digest.is_empty() && image.ends_with(&format!("@{digest}"));
-    hold(is_live, format!("{digest} is live, but it is: {image}"));
-    unmet
+    otherwise(started, || format!("{FUNCTION} decides to start {digest}, but: {decisions:?}")).or_else(|| {
+        otherwise(once, || format!("{FUNCTION} alone calls CreateDeployment, once, but: {created:?}"))
+    })
 }
 
-fn served(facts: &Facts) -> Vec<String> {
-    let Facts { canary, last, proxy, clients, .. } = facts;
-    let mut unmet = Vec::new();
-    let mut hold = |holds: bool, otherwise: String| {
-        if !holds {
-            unmet.push(otherwise);
-        }
-    };
-    let both = canary.old > 0 && canary.new > 0;
-    let about_a_tenth = both && (5.0..=15.0).contains(&canary.percent());
-    hold(about_a_tenth, format!("version 2 serves 5% to 15% while its weight is 10, but: {canary}"));
-    let alone = last.new > 0 && last.old + last.none == 0;
-    hold(alone, format!("version 2 serves all in the end, but: {last}"));
-    hold(clients.failed == 0, format!("no request fails, but {} did ({})", clients.failed, clients.why));
+/// These lifecycle events ended so, each by one report of the hook, whose log says the same.
+pub fn reported(facts: &Facts, expected: &[(&str, &str)]) -> Option<String> {
+    let Facts { verdicts, reported, events, .. } = facts;
+    let logged: Vec<_> = verdicts.iter().map(|verdict| (&verdict.event[..], &verdict.status[..])).collect();
+    let calls = reported.len() == expected.len()
+        && reported
+            .iter()
+            .zip(expected)
+            .all(|(call, (_, status))| call.is_by(HOOK) && call.status == *status);
+    otherwise(calls && logged == expected, || {
+        format!("{HOOK} reports {expected:?}, but: {reported:?}, and its log says {logged:?}")
+    })
+    .or_else(|| {
+        expected.iter().find_map(|(event, status)| {
+            let found = events.get(*event).map_or("never begun", String::as_str);
+            otherwise(found == *status, || format!("{event} is {status}, but it is: {found}"))
+        })
+    })
+}
+
+pub fn ended(facts: &Facts, status: &str) -> Option<String> {
+    let found = facts.ended.as_ref();
+    otherwise(found.is_some_and(|end| end.status == status), || {
+        format!("the deployment ends {status}, but: {found:?}")
+    })
+}
+
+/// By its name, or the end of it.
+pub fn image_is_live(facts: &Facts, image: &str) -> Option<String> {
+    let found = &facts.image;
+    // An act that did not begin has an empty name, with which every other one ends.
+    let holds = image.len() > 1 && found.ends_with(image);
+    otherwise(holds, || format!("{image} is live, but it is: {found}"))
+}
+
+/// All of live traffic was answered, and the proxy counted what its clients did.
+pub fn counts_agree(facts: &Facts) -> Option<String> {
+    let Facts { old, new, proxy, clients, .. } = facts;
     let counted = |version: &str| clients.served.get(version).copied().unwrap_or_default();
     let all = clients.served.values().sum::<u64>() == proxy.total();
-    let same = all && (counted("1"), counted("2")) == (proxy.old, proxy.new);
-    hold(same, format!("the proxy's count is its clients', but: {proxy}; they were answered {clients}"));
-    unmet
+    let same = all && (counted(old.commit), counted(new.commit)) == (proxy.old, proxy.new);
+    otherwise(clients.failed == 0, || {
+        format!("no request fails, but {} did ({})", clients.failed, clients.why)
+    })
+    .or_else(|| {
+        otherwise(same, || {
+            let proxy = proxy.told(old, new);
+            format!("the proxy's count is its clients', but: {proxy}; they were answered {clients}")
+        })
+    })
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::facts::{Asked, Decision, Ended, Verdict};
+    use crate::functions::{AFTER_TEST, BEFORE_TRAFFIC};
+    use crate::shares::Shares;
+    use crate::traffic::Counts;
+    use crate::versions::Version;
 
-    fn good() -> Facts {
+    /// Something that goes otherwise.
+    pub type Change = fn(&mut Facts);
+
+    /// A deployment that was started, whose hooks reported so, and which ended as the last of them.
+    pub fn released(old: &'static Version, new: &'static Version, statuses: [&str; 2]) -> Facts {
         let by = |caller: &str, status: &str| Asked {
             caller: caller.into(),
             status: status.into(),
             refused: None,
         };
-        let hook = by("ASIAFNCodeDeployHook_sluice", "Succeeded");
-        let start = Decision { kind: "start".into(), digest: "sha256:2".into(), started: Some("d-1".into()) };
+        let (events, digest) = ([AFTER_TEST, BEFORE_TRAFFIC], "sha256:new".to_owned());
+        let hooks = || events.into_iter().zip(statuses);
+        let verdict = |(event, status): (&str, &str)| Verdict {
+            event: event.into(),
+            status: status.into(),
+            reason: "smoke: 1 of 1 held".into(),
+        };
         Facts {
-            digest: "sha256:2".into(),
-            decisions: vec![start],
+            before: "registry/api@sha256:old".into(),
+            decisions: vec![Decision {
+                kind: "start".into(),
+                digest: digest.clone(),
+                reason: "tag new".into(),
+                started: Some("d-1".into()),
+            }],
+            digest,
             created: vec![by("ASIAFNimage-push", "")],
-            verdicts: vec![hook.clone(), hook],
-            events: CHECKED.map(|event| (event.to_owned(), "Succeeded".to_owned())).into(),
-            ended: Some("Succeeded".into()),
-            canary: Shares { old: 360, new: 40, none: 0 },
-            last: Shares { old: 0, new: 40, none: 0 },
-            proxy: Shares { old: 500, new: 200, none: 0 },
-            clients: Counts { served: [("1".into(), 500), ("2".into(), 200)].into(), ..Counts::default() },
-            image: "registry/api@sha256:2".into(),
+            reported: statuses.map(|status| by("ASIAFNCodeDeployHook_sluice", status)).into(),
+            verdicts: hooks().map(verdict).collect(),
+            events: hooks().map(|(event, status)| (event.to_owned(), status.to_owned())).collect(),
+            ended: Some(Ended { at: 60_000, status: statuses[1].into() }),
+            ..Facts::new(old, new)
         }
     }
 
-    #[test]
-    fn nothing_is_missing_where_all_happened() {
-        assert_eq!(unmet(&good()), Vec::<String>::new());
+    /// So many requests, by the proxy's count and its clients'.
+    pub fn counted(facts: Facts, old: u64, new: u64) -> Facts {
+        let served = [(facts.old.commit.to_owned(), old), (facts.new.commit.to_owned(), new)].into();
+        Facts {
+            proxy: Shares { old, new, none: 0 },
+            clients: Counts { served, ..Counts::default() },
+            ..facts
+        }
     }
 
-    #[test]
-    fn each_fact_that_differs_is_named_alone() {
-        type Change = fn(&mut Facts);
-        let changes: [(Change, &str); 15] = [
-            (|f| f.decisions[0].kind = "wait".into(), "decides once to start"),
-            (|f| f.decisions[0].digest = "sha256:1".into(), "decides once to start"),
-            (|f| f.created.clear(), "alone calls CreateDeployment"),
-            (|f| f.created[0].caller = "scenario".into(), "alone calls CreateDeployment"),
-            (|f| f.created.push(f.created[0].clone()), "alone calls CreateDeployment"),
-            (|f| drop(f.verdicts.pop()), "reports Succeeded"),
-            (|f| f.verdicts[0].status = "Failed".into(), "reports Succeeded"),
-            (|f| f.verdicts[0].refused = Some("InvalidInputException".into()), "reports Succeeded"),
-            (|f| drop(f.events.remove(CHECKED[1])), "never begun"),
-            (|f| f.ended = Some("Failed".into()), "the deployment succeeds"),
-            (|f| f.canary.new = 100, "5% to 15%"),
-            (|f| f.last.old = 1, "serves all in the end"),
-            (|f| f.clients.failed = 1, "no request fails"),
-            (|f| f.proxy.new += 1, "count is its clients'"),
-            (|f| f.image = "registry/api@sha256:1".into(), "is live"),
-        ];
+    pub fn each_is_named_alone(good: &Facts, unmet: fn(&Facts) -> Vec<String>, changes: &[(Change, &str)]) {
         for (change, named) in changes {
-            let mut facts = good();
+            let mut facts = good.clone();
             change(&mut facts);
             let unmet = unmet(&facts);
             assert!(unmet.len() == 1 && unmet[0].contains(named), "{named}: {unmet:?}");

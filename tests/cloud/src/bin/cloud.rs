@@ -1,5 +1,5 @@
 //! `cargo cloud`: the local cloud on a port of this machine; and, called `sample-app` or
-//! `sample-hook`, the programs that it brings along.
+//! `sample-task`, the programs that it brings along.
 
 use clap::Parser;
 use cloud::samples;

@@ -30,9 +30,6 @@ use clock::Clock;
 pub use running::{Running, start};
 pub use tally::Spell;
 
-/// The sample hook's name on the `PATH` of functions.
-pub const SAMPLE_HOOK: &str = "sample-hook";
-
 /// How the server is started.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::{Host, Options, SAMPLE_HOOK, Spell, api};
+use super::{Host, Options, Spell, api};
 use crate::fixture::Call;
 use crate::sample_app::{SAMPLE_APP, SAMPLE_TASK};
 use crate::timeline::Entry;
@@ -25,14 +25,14 @@ pub struct Running {
 }
 
 /// Starts a server; within a [`tokio::task::LocalSet`], on whose thread it stays. The program
-/// that does so must hand itself over to [`crate::samples::run`] first: tasks and functions
-/// call it by those names. Errors: the port is taken, or no scratch folder can be made.
+/// that does so must hand itself over to [`crate::samples::run`] first: tasks call it by those
+/// names. Errors: the port is taken, or no scratch folder can be made.
 pub async fn start(options: Options) -> io::Result<Running> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = listener.local_addr()?;
     let scratch = std::env::temp_dir().join(format!("cloud-{}-{}", address.port(), std::process::id()));
     std::fs::create_dir_all(scratch.join("bin"))?;
-    for name in [SAMPLE_APP, SAMPLE_TASK, SAMPLE_HOOK] {
+    for name in [SAMPLE_APP, SAMPLE_TASK] {
         symlink(std::env::current_exe()?, scratch.join("bin").join(name))?;
     }
     let host = Rc::new(Host::new(&options, address, scratch));
