@@ -17,6 +17,7 @@ mod resolver;
 mod roots;
 mod secrets;
 mod snapshots;
+mod sns;
 mod tasks;
 mod web;
 
@@ -43,6 +44,7 @@ pub use hook::{EventState, Hooked, LifecycleEvent, Succeeded, Target};
 pub use logs::Logs;
 pub use secrets::Secrets;
 pub use snapshots::{Snapshot, SnapshotState, Snapshots};
+pub use sns::Topic;
 pub use tasks::{Run, Task, TaskState};
 pub use web::{Web, WebAnswer, WebError, WebRequest};
 

@@ -48,7 +48,8 @@ impl Smoker<'_> {
     /// Sends all requests to all places, side by side within the limit; gives what was seen,
     /// or the first thing that was wrong.
     pub async fn run(&self) -> Result<String, Wrong> {
-        let everywhere = self.bases.iter().flat_map(|base| self.smoke.requests.iter().map(move |r| (base, r)));
+        let everywhere =
+            self.bases.iter().flat_map(|base| self.smoke.requests.iter().map(move |r| (base, r)));
         let all: Vec<_> = everywhere.map(|(base, request)| self.one(base, request).boxed()).collect();
         let count = all.len();
         let sent = stream::iter(all).buffer_unordered(self.smoke.concurrency);

@@ -134,14 +134,21 @@ async fn a_migration_of_an_earlier_deployment_that_still_runs_is_waited_for() {
     stage.under_way(&first, "BeforeInstall").await;
     let function = stage.function(&checks);
     deliver(&function, stage.hook_event(&first)).await.unwrap();
-    stage.call("codedeploy", "StopDeployment", json!({ "deploymentId": first, "autoRollbackEnabled": false }));
+    stage.call(
+        "codedeploy",
+        "StopDeployment",
+        json!({ "deploymentId": first, "autoRollbackEnabled": false }),
+    );
     stage.ended(&first).await;
     let second = stage.deploy(&digest, &["BeforeInstall"]);
     stage.under_way(&second, "BeforeInstall").await;
     // The first one takes longer than this invocation has.
     let answer = deliver(&function, stage.hook_event(&second)).await.unwrap();
     if answer["verdict"] == "Failed" {
-        assert!(answer["reason"].as_str().unwrap().contains(&format!("of {first} is still running")), "{answer}");
+        assert!(
+            answer["reason"].as_str().unwrap().contains(&format!("of {first} is still running")),
+            "{answer}"
+        );
     } else {
         assert_eq!(made(&stage), 2, "the second began after the first had ended");
         assert!(stage.cloud.now() > 0);
@@ -153,7 +160,10 @@ async fn a_migration_of_an_earlier_deployment_that_still_runs_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_task_of_somebody_else_is_nothing_to_the_function() {
     let stage = Stage::new();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/events/ecs-task-state-stopped-fargate-observed.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/events/ecs-task-state-stopped-fargate-observed.json"
+    );
     let event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let answer = deliver(&stage.function(&migrate("--exit, '0'", "")), event).await.unwrap();
     assert!(answer["nothing"].as_str().unwrap().contains("was not started by a check"), "{answer}");

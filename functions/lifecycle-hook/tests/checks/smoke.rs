@@ -52,9 +52,15 @@ async fn each_expectation_that_does_not_hold_fails_the_deployment_and_says_what_
         ("{ get: /json, json: { a: 2 } }", "a is 1, which is not 2"),
         ("{ get: /json, json: { b: 1 } }", r#"b is not in the answer: {"a":1}"#),
         ("{ get: /json, json: { $.a: { above: 1 } } }", "$.a is 1, which is not above 1"),
-        ("{ get: /health, json: { $.status: { matches: 'health' } } }", r#"$.status is "healthy", which is not health"#),
+        (
+            "{ get: /health, json: { $.status: { matches: 'health' } } }",
+            r#"$.status is "healthy", which is not health"#,
+        ),
         ("{ get: /any, response-body: 'welcome' }", "nothing in the body matches welcome"),
-        ("{ get: /any, response-headers: { content-type: 'text/.*' } }", "header content-type is 'application/json'"),
+        (
+            "{ get: /any, response-headers: { content-type: 'text/.*' } }",
+            "header content-type is 'application/json'",
+        ),
         ("{ get: /any, response-headers: { x-none: '.*' } }", "header x-none is missing"),
         ("{ get: '/redirect?to=/health' }", "status 302 instead of 200"),
         ("{ get: '/redirect?to=http://169.254.169.254/', follow-redirects: true }", "another origin"),
@@ -82,16 +88,25 @@ async fn redirects_within_the_origin_are_followed_where_that_is_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn some_failures_may_be_allowed_and_a_slow_tail_is_seen() {
     let repeated = |repeat: &str| {
-        smoke("after-allow-test-traffic", &format!("requests: [ {{ get: /x, max-time: 2s, repeat: {{ {repeat} }} }} ]"))
+        smoke(
+            "after-allow-test-traffic",
+            &format!("requests: [ {{ get: /x, max-time: 2s, repeat: {{ {repeat} }} }} ]"),
+        )
     };
     let flaky = [("APP_ERROR_RATE", "0.1")];
     let (_, how, reason) = judged(&flaky, &repeated("times: 20, failures: 4")).await;
     assert_eq!(how, "Succeeded", "{reason}");
     let (_, how, reason) = judged(&flaky, &repeated("times: 40, failures: 1")).await;
-    assert!(how.starts_with("Failed") && reason.contains("requests failed and 1 may: status 500"), "{reason}");
+    assert!(
+        how.starts_with("Failed") && reason.contains("requests failed and 1 may: status 500"),
+        "{reason}"
+    );
     let slow = [("APP_LATENCY_MS", "500")];
     let (_, how, reason) = judged(&slow, &repeated("times: 20, p95: 300ms")).await;
-    assert!(how.starts_with("Failed") && reason.contains("the 95th percentile of 20 answers is 5"), "{reason}");
+    assert!(
+        how.starts_with("Failed") && reason.contains("the 95th percentile of 20 answers is 5"),
+        "{reason}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,18 +115,17 @@ async fn a_service_that_is_not_ready_is_asked_again_until_within_is_over() {
     let checks = smoke("after-allow-test-traffic", "within: 30s, requests: [ { get: /late, max-time: 1s } ]");
     let (stage, how, reason) = judged(&[("APP_HANG", "/late")], &checks).await;
     assert_eq!(how, "Failed HOOK_EXECUTION_FAILURE", "{reason}");
-    assert!(reason.contains("not ready within 30s") && reason.contains("no answer within max-time, 1s"), "{reason}");
+    assert!(
+        reason.contains("not ready within 30s") && reason.contains("no answer within max-time, 1s"),
+        "{reason}"
+    );
     let asked = stage.entries(Kind::Http).len();
     assert!((6..=20).contains(&asked), "{asked} requests in half a minute");
 }
 
 #[tokio::test(start_paused = true)]
 async fn old_code_does_not_pass_for_new() {
-    let versions = [
-        "{ header: x-version }",
-        "{ json: $.version }",
-        "{ body: '\"version\":\"([^\"]+)\"' }",
-    ];
+    let versions = ["{ header: x-version }", "{ json: $.version }", "{ body: '\"version\":\"([^\"]+)\"' }"];
     for version in versions {
         let checks = smoke(
             "after-allow-test-traffic",
@@ -138,7 +152,8 @@ async fn what_is_deployed_is_known_by_its_tag_or_its_digest() {
             let tags = json!([{ "key": "sluice:tag", "value": "v2" }]);
             stage.call("ecs", "TagResource", json!({ "resourceArn": revision, "tags": tags }));
         }
-        let revision = if shown == "digest" { stage.with_variable(&revision, "APP_VERSION", &digest) } else { revision };
+        let revision =
+            if shown == "digest" { stage.with_variable(&revision, "APP_VERSION", &digest) } else { revision };
         let id = stage.deploy_revision(&revision, &["AfterAllowTestTraffic"]);
         assert_eq!(stage.ended(&id).await.0, "Succeeded", "{}", stage.reason());
     }
@@ -147,7 +162,8 @@ async fn what_is_deployed_is_known_by_its_tag_or_its_digest() {
 #[tokio::test(start_paused = true)]
 async fn each_new_task_is_asked_at_its_own_address_and_no_old_one() {
     let stage = Stage::new();
-    let checks = "after-install:\n- smoke: { tasks: {}, requests: [ { get: /health, json: { version: v2 } } ] }";
+    let checks =
+        "after-install:\n- smoke: { tasks: {}, requests: [ { get: /health, json: { version: v2 } } ] }";
     stage.answer(stage.function(checks));
     let digest = stage.push("v2", &[]);
     let id = stage.deploy(&digest, &["AfterInstall"]);
@@ -158,10 +174,16 @@ async fn each_new_task_is_asked_at_its_own_address_and_no_old_one() {
 
 #[tokio::test(start_paused = true)]
 async fn metadata_is_never_asked_whatever_is_configured() {
-    for url in ["http://169.254.169.254", "http://169.254.170.2", "http://[fd00:ec2::254]", "http://[::ffff:169.254.169.254]"] {
+    for url in [
+        "http://169.254.169.254",
+        "http://169.254.170.2",
+        "http://[fd00:ec2::254]",
+        "http://[::ffff:169.254.169.254]",
+    ] {
         let stage = Stage::new();
-        let checks =
-            format!("after-allow-test-traffic:\n- smoke: {{ base-url: '{url}', requests: [ {{ get: /latest/meta-data }} ] }}");
+        let checks = format!(
+            "after-allow-test-traffic:\n- smoke: {{ base-url: '{url}', requests: [ {{ get: /latest/meta-data }} ] }}"
+        );
         stage.answer(stage.function(&checks));
         let digest = stage.push("v2", &[]);
         let id = stage.deploy(&digest, &["AfterAllowTestTraffic"]);
@@ -215,7 +237,8 @@ async fn the_first_request_leaves_after_two_round_trips() {
     let stage = Stage::new();
     let value = json!({ "SecretString": "a-token-of-ours", "Name": "token" });
     stage.call("secretsmanager", "CreateSecret", value);
-    let request = "{ get: /version, headers: { authorization: 'secret:token' }, version: { header: x-version } }";
+    let request =
+        "{ get: /version, headers: { authorization: 'secret:token' }, version: { header: x-version } }";
     let function = stage.function(&smoke("after-allow-test-traffic", &format!("requests: [ {request} ]")));
     stage.silence();
     let digest = stage.push("v2", &[]);

@@ -116,7 +116,10 @@ async fn a_hook_without_checks_is_failed_with_the_way_out() {
     let answer = deliver(&stage.function(&checks), event).await.unwrap();
     assert_eq!(answer["verdict"], "Failed");
     let reason = answer["reason"].as_str().unwrap();
-    assert!(reason.starts_with("releases.yaml has no checks for AfterAllowTestTraffic; take the hook"), "{reason}");
+    assert!(
+        reason.starts_with("releases.yaml has no checks for AfterAllowTestTraffic; take the hook"),
+        "{reason}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +132,9 @@ async fn a_service_that_is_not_named_is_failed_and_not_looked_at() {
     let function = stage.function_of(&other.service, HEALTHY);
     let answer = deliver(&function, event).await.unwrap();
     assert_eq!(answer["verdict"], "Failed");
-    assert!(answer["reason"].as_str().unwrap().contains("names no service that api-deploy/api-group deploys"));
+    assert!(
+        answer["reason"].as_str().unwrap().contains("names no service that api-deploy/api-group deploys")
+    );
     let names: Vec<_> = stage.calls().into_iter().map(|(name, ..)| name).collect();
     assert_eq!(names, ["GetDeployment", "PutLifecycleEventHookExecutionStatus"]);
 }
