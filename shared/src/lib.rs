@@ -9,6 +9,7 @@ pub mod freeze;
 pub mod image;
 mod log;
 pub mod members;
+pub mod message;
 pub mod migration_rule;
 pub mod release;
 pub mod revision;

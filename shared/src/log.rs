@@ -67,7 +67,7 @@ struct Fields(Map<String, Value>);
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // The crates below tell their life at every level; of them only warnings count.
-        let ours = ["shared", "image_push", "lifecycle_hook"]
+        let ours = ["shared", "image_push", "lifecycle_hook", "notify"]
             .iter()
             .any(|krate| metadata.target().starts_with(krate));
         // The runtime repeats each error that a function reports, which is logged here already.

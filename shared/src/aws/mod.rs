@@ -18,6 +18,7 @@ mod resolver;
 mod roots;
 mod secrets;
 mod snapshots;
+mod sns;
 mod tags;
 mod tasks;
 mod web;
@@ -46,6 +47,7 @@ pub use hook::{EventState, LifecycleEvent, Reported, Succeeded, Target};
 pub use logs::Logs;
 pub use secrets::Secrets;
 pub use snapshots::{Snapshot, SnapshotState, Snapshots};
+pub use sns::Topic;
 pub use tasks::{Run, Task, TaskState};
 pub use web::{Web, WebAnswer, WebError, WebRequest};
 
