@@ -45,105 +45,111 @@ pub struct NativeHook {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this is no event that lifecycle-hook takes: it has neither DeploymentId and \
-     LifecycleEventHookExecutionId, as CodeDeploy's hooks have, nor lifecycleStage, resourceArn, serviceArn \
-     and targetServiceRevisionArn, as those of ECS, nor is it an event of EventBridge ({0})"
-)]
-pub struct NotAHook(String);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CodeDeploy {
-    deployment_id: String,
-    lifecycle_event_hook_execution_id: String,
-}
-
-/// ECS's members, of which most stand under `executionDetails` or beside it.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Native {
-    lifecycle_stage: Option<String>,
-    resource_arn: Option<String>,
-    service_arn: Option<String>,
-    target_service_revision_arn: Option<String>,
-    production_traffic_weights: BTreeMap<String, f64>,
-    test_traffic_weights: BTreeMap<String, f64>,
-    execution_details: Option<Box<Native>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Envelope {
-    source: String,
-    detail_type: String,
-    #[serde(default)]
-    detail: Value,
+pub enum NotAHook {
+    #[error(
+        "this is no event that lifecycle-hook takes: it has neither DeploymentId and \
+         LifecycleEventHookExecutionId, as CodeDeploy's hooks have, nor lifecycleStage, as those of ECS, and \
+         for an event of EventBridge '{0}' is missing"
+    )]
+    Foreign(&'static str),
+    #[error("{kind} cannot be read: '{member}' {problem}")]
+    Unreadable { kind: &'static str, member: &'static str, problem: String },
 }
 
 impl HookEvent {
     pub fn parse(event: &Value) -> Result<Self, NotAHook> {
-        if let Ok(CodeDeploy { deployment_id, lifecycle_event_hook_execution_id }) =
-            CodeDeploy::deserialize(event)
-        {
+        let has = |members: [&str; 2]| members.iter().any(|member| event.get(member).is_some());
+        if has(["DeploymentId", "LifecycleEventHookExecutionId"]) {
+            let members = Members { kind: "this hook of CodeDeploy", places: vec![event] };
             return Ok(Self::CodeDeploy {
-                deployment: deployment_id,
-                execution: lifecycle_event_hook_execution_id,
+                deployment: members.text("DeploymentId")?,
+                execution: members.text("LifecycleEventHookExecutionId")?,
             });
         }
-        if event.get("lifecycleStage").is_some() {
-            return Native::deserialize(event)
-                .map_err(|e| NotAHook(e.to_string()))
-                .and_then(|native| native.narrowed().map(Self::Native));
+        if has(["lifecycleStage", "executionDetails"]) {
+            return NativeHook::read(event).map(Self::Native);
         }
-        let envelope = Envelope::deserialize(event).map_err(|e| NotAHook(e.to_string()))?;
-        Ok(Self::of_event_bridge(&envelope))
+        Self::of_event_bridge(event)
     }
 
-    fn of_event_bridge(envelope: &Envelope) -> Self {
-        let text = |name: &str| envelope.detail.get(name).and_then(Value::as_str).map(str::to_owned);
-        let Envelope { source, detail_type, .. } = envelope;
-        let other = || Self::Other(format!("'{detail_type}' from '{source}'"));
-        match detail_type.as_str() {
+    fn of_event_bridge(event: &Value) -> Result<Self, NotAHook> {
+        let text = |name| event.get(name).and_then(Value::as_str).ok_or(NotAHook::Foreign(name));
+        let (source, detail_type) = (text("source")?, text("detail-type")?);
+        let detail = event.get("detail").unwrap_or(&Value::Null);
+        let members = |kind| Members { kind, places: vec![detail] };
+        match detail_type {
             "ECS Task State Change" => {
-                match (text("lastStatus").as_deref(), text("clusterArn"), text("taskArn")) {
-                    (Some("STOPPED"), Some(cluster), Some(task)) => {
-                        Self::TaskStopped { cluster, task, started_by: text("startedBy").unwrap_or_default() }
-                    }
-                    _ => other(),
+                let members = members("this change of a task's state");
+                if members.text("lastStatus")? == "STOPPED" {
+                    return Ok(Self::TaskStopped {
+                        cluster: members.text("clusterArn")?,
+                        task: members.text("taskArn")?,
+                        started_by: members.text_if_any("startedBy")?.unwrap_or_default(),
+                    });
                 }
             }
             "RDS DB Snapshot Event" | "RDS DB Cluster Snapshot Event" => {
-                text("SourceArn").map_or_else(other, |arn| Self::Snapshot { arn })
+                return Ok(Self::Snapshot { arn: members("this event of a snapshot").text("SourceArn")? });
             }
-            _ => other(),
+            _ => {}
         }
+        Ok(Self::Other(format!("'{detail_type}' from '{source}'")))
     }
 }
 
-impl Native {
-    fn narrowed(self) -> Result<NativeHook, NotAHook> {
-        let within = self.execution_details.map(|details| *details).unwrap_or_default();
-        let missing = |name: &str| NotAHook(format!("'{name}' is missing"));
-        let either = |a: BTreeMap<_, _>, b| if a.is_empty() { b } else { a };
-        Ok(NativeHook {
-            stage: self
-                .lifecycle_stage
-                .or(within.lifecycle_stage)
-                .ok_or_else(|| missing("lifecycleStage"))?,
-            deployment: self.resource_arn.or(within.resource_arn).ok_or_else(|| missing("resourceArn"))?,
-            service: self.service_arn.or(within.service_arn).ok_or_else(|| missing("serviceArn"))?,
-            target: self
-                .target_service_revision_arn
-                .or(within.target_service_revision_arn)
-                .ok_or_else(|| missing("targetServiceRevisionArn"))?,
-            production: either(self.production_traffic_weights, within.production_traffic_weights),
-            test: either(self.test_traffic_weights, within.test_traffic_weights),
-        })
+/// The members of an event that is known for what it is; most of ECS's stand under
+/// `executionDetails` or beside it.
+struct Members<'a> {
+    kind: &'static str,
+    places: Vec<&'a Value>,
+}
+
+impl Members<'_> {
+    fn find(&self, member: &str) -> Option<&Value> {
+        let empty =
+            |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+        self.places.iter().filter_map(|place| place.get(member)).find(|value| !empty(value))
+    }
+
+    fn wrong(&self, member: &'static str, problem: impl Into<String>) -> NotAHook {
+        NotAHook::Unreadable { kind: self.kind, member, problem: problem.into() }
+    }
+
+    fn text_if_any(&self, member: &'static str) -> Result<Option<String>, NotAHook> {
+        match self.find(member) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(self.wrong(member, format!("is {other}, which is no text"))),
+        }
+    }
+
+    /// Text that is not empty.
+    fn text(&self, member: &'static str) -> Result<String, NotAHook> {
+        let text = self.text_if_any(member)?.filter(|text| !text.is_empty());
+        text.ok_or_else(|| self.wrong(member, "is missing"))
+    }
+
+    fn weights(&self, member: &'static str) -> Result<BTreeMap<String, f64>, NotAHook> {
+        let weights = self.find(member).map(BTreeMap::deserialize).transpose();
+        let weights = weights.map_err(|e| self.wrong(member, format!("has no weights: {e}")))?;
+        Ok(weights.unwrap_or_default())
     }
 }
 
 impl NativeHook {
+    fn read(event: &Value) -> Result<Self, NotAHook> {
+        let places = [Some(event), event.get("executionDetails")].into_iter().flatten().collect();
+        let members = Members { kind: "this hook of ECS", places };
+        Ok(Self {
+            stage: members.text("lifecycleStage")?,
+            deployment: members.text("resourceArn")?,
+            service: members.text("serviceArn")?,
+            target: members.text("targetServiceRevisionArn")?,
+            production: members.weights("productionTrafficWeights")?,
+            test: members.weights("testTrafficWeights")?,
+        })
+    }
+
     /// The lifecycle event of CodeDeploy that a stage corresponds to, and by whose name the
     /// configuration knows its checks.
     pub fn event(&self) -> Option<&'static str> {
@@ -246,14 +252,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_says_what_it_lacks() {
+    fn what_cannot_be_read_names_the_member_that_is_wrong() {
+        let stopped = |detail: Value| json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail });
         for (event, named) in [
-            (json!({ "DeploymentId": "d-1" }), "LifecycleEventHookExecutionId"),
+            (json!({ "DeploymentId": "d-1" }), "'LifecycleEventHookExecutionId' is missing"),
+            (json!({ "LifecycleEventHookExecutionId": "eyJ" }), "'DeploymentId' is missing"),
+            (
+                json!({ "DeploymentId": 7, "LifecycleEventHookExecutionId": "eyJ" }),
+                "'DeploymentId' is 7, which",
+            ),
+            (
+                json!({ "DeploymentId": "", "LifecycleEventHookExecutionId": "eyJ" }),
+                "'DeploymentId' is missing",
+            ),
             (json!({ "lifecycleStage": "PRE_SCALE_UP" }), "'resourceArn' is missing"),
+            (json!({ "lifecycleStage": ["PRE_SCALE_UP"] }), r#"'lifecycleStage' is ["PRE_SCALE_UP"], which"#),
+            (json!({ "executionDetails": {} }), "'lifecycleStage' is missing"),
+            (stopped(json!({ "clusterArn": "c", "taskArn": "t" })), "'lastStatus' is missing"),
+            (stopped(json!({ "lastStatus": "STOPPED", "clusterArn": "c" })), "'taskArn' is missing"),
+            (
+                json!({ "source": "aws.rds", "detail-type": "RDS DB Snapshot Event" }),
+                "'SourceArn' is missing",
+            ),
+            (json!({ "source": "aws.rds" }), "'detail-type' is missing"),
             (json!([]), "no event"),
         ] {
             let text = HookEvent::parse(&event).unwrap_err().to_string();
             assert!(text.contains(named), "{text}");
         }
+    }
+
+    #[test]
+    fn weights_that_are_null_are_none_and_others_than_numbers_are_refused() {
+        let mut event = sample("ecs-native-hook-production-traffic-shift-rollback");
+        event["executionDetails"]["testTrafficWeights"] = Value::Null;
+        assert!(matches!(HookEvent::parse(&event), Ok(HookEvent::Native(hook)) if hook.test.is_empty()));
+        event["executionDetails"]["productionTrafficWeights"] = json!({ "arn": "all" });
+        let text = HookEvent::parse(&event).unwrap_err().to_string();
+        assert!(text.contains("'productionTrafficWeights' has no weights"), "{text}");
     }
 }
