@@ -35,9 +35,10 @@ impl LifecycleHook {
             secrets: &hook.secrets,
             deploying: deploying.boxed().shared(),
             patience: match hook.caller {
-                Caller::CodeDeploy { .. } => Patience::Until(within.min(hook.end)),
+                Caller::CodeDeploy { .. } => Patience::Until(within),
                 Caller::Ecs => Patience::Once,
             },
+            end: before(hook.end),
         };
         match smoker.run().await {
             Ok(seen) => Ok(Outcome::Passed(seen)),
@@ -127,6 +128,12 @@ impl LifecycleHook {
             Some(since) => Ok(Outcome::Failed(format!("not ready since {since}, {why}"))),
         }
     }
+}
+
+/// A little earlier, so that what is late is told by its name, and not as the whole check.
+fn before(end: Instant) -> Instant {
+    let spare = end.saturating_duration_since(Instant::now()) / 10;
+    end.checked_sub(spare.min(Duration::from_secs(1))).unwrap_or(end)
 }
 
 /// How the revision's image may call itself.

@@ -42,6 +42,8 @@ pub struct Smoker<'a> {
     pub secrets: &'a Values,
     pub deploying: Deploying<'a>,
     pub patience: Patience,
+    /// When the last answer must be there, with time left to say that it is not.
+    pub end: Instant,
 }
 
 impl Smoker<'_> {
@@ -88,9 +90,13 @@ impl Smoker<'_> {
             };
             match self.patience {
                 Patience::Once => return Err(Wrong::NotReady(why)),
-                Patience::Until(end) if Instant::now() + pause >= end => {
-                    let why = format!("not ready within {:?} ({tried} requests), {why}", self.smoke.within);
-                    return Err(Wrong::NotReady(why));
+                Patience::Until(ready) if Instant::now() + pause >= ready.min(self.end) => {
+                    let limit = if self.end < ready {
+                        "in the function's time".to_owned()
+                    } else {
+                        format!("within {:?}", self.smoke.within)
+                    };
+                    return Err(Wrong::NotReady(format!("not ready {limit} ({tried} requests), {why}")));
                 }
                 Patience::Until(_) => tokio::time::sleep(pause).await,
             }

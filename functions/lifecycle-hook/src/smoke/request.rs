@@ -60,8 +60,9 @@ impl<'a> Asked<'a> {
         let mut request = self.filled.clone();
         for _ in 0..=REDIRECTS {
             let left = self.request.max_time.saturating_sub(began.elapsed());
+            let left = left.min(smoker.end.saturating_duration_since(Instant::now()));
             let sent = smoker.web.send(&request, left).boxed().await;
-            let answer = sent.map_err(|e| self.wrong(e))?;
+            let answer = sent.map_err(|e| self.wrong(e, smoker.end))?;
             let redirects = matches!(answer.status, 301 | 302 | 303 | 307 | 308);
             match answer.header("location") {
                 Some(location) if redirects && self.request.follow_redirects => {
@@ -73,8 +74,11 @@ impl<'a> Asked<'a> {
         Err(Wrong::Failed(format!("more than {REDIRECTS} redirects, the last to {}", request.url)))
     }
 
-    fn wrong(&self, error: WebError) -> Wrong {
+    fn wrong(&self, error: WebError, end: Instant) -> Wrong {
         match error {
+            WebError::TimedOut(left) if Instant::now() >= end => Wrong::NotReady(format!(
+                "no answer within {left:.1?}, all that was left of the function's time"
+            )),
             WebError::TimedOut(_) => {
                 Wrong::NotReady(format!("no answer within max-time, {:?}", self.request.max_time))
             }

@@ -106,6 +106,10 @@ async fn a_target_that_hangs_is_failed_before_the_functions_own_end() {
     let answer = deliver(&stage.function(checks), event).await.unwrap();
     assert_eq!(answer["verdict"], "Failed");
     assert!(began.elapsed() < TIMEOUT - Duration::from_secs(20), "{:?}", began.elapsed());
+    // The load balancer gives up after a minute, and the time for a second request is cut.
+    let reason = answer["reason"].as_str().unwrap();
+    let named = "GET http://localhost:8081/hangs: not ready in the function's time (2 requests), no answer within 26.";
+    assert!(reason.contains(named), "{reason}");
     assert_eq!(stage.event(&id, "AfterAllowTestTraffic"), "Failed");
 }
 
