@@ -62,9 +62,23 @@ impl Values {
     /// A text in which none of the secrets stands, as an answer may repeat what it was sent.
     pub fn redacted(&self, text: &str) -> String {
         let values = self.0.values().filter_map(|value| value.as_ref().ok());
-        let long = values.map(|value| value.trim()).filter(|value| value.len() >= SHORTEST);
-        long.fold(text.to_owned(), |text, value| text.replace(value, "[redacted]"))
+        let mut forms: Vec<_> = values.flat_map(|value| forms(value.trim())).collect();
+        forms.retain(|form| form.len() >= SHORTEST);
+        // One may be a part of another, of which nothing may stay.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.iter().fold(text.to_owned(), |text, form| text.replace(form, "[redacted]"))
     }
+}
+
+/// A value as it is, as it stands in JSON, and in JSON that is a string of JSON.
+fn forms(value: &str) -> [String; 3] {
+    let within = |text: &str| {
+        let quoted = Value::from(text).to_string();
+        quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
+    };
+    let once = within(value);
+    let twice = within(&once);
+    [value.to_owned(), once, twice]
 }
 
 #[cfg(test)]
@@ -91,5 +105,17 @@ mod tests {
             values.redacted("it says hunter2! twice: hunter2!"),
             "it says [redacted] twice: [redacted]"
         );
+    }
+
+    #[test]
+    fn nothing_of_a_secret_stays_that_holds_another_or_that_json_writes_otherwise() {
+        let secret = |name: &str, value: &str| (SecretRef::parse(name).unwrap(), Ok(value.to_owned()));
+        let values =
+            Values([secret("secret:a", "hunter2"), secret("secret:b", "hunter2-\"quoted\"\\")].into());
+        let value = json!({ "b": "hunter2-\"quoted\"\\" });
+        let nested = Value::from(value.to_string());
+        assert_eq!(values.redacted("hunter2-\"quoted\"\\, hunter2"), "[redacted], [redacted]");
+        assert_eq!(values.redacted(&value.to_string()), r#"{"b":"[redacted]"}"#);
+        assert_eq!(values.redacted(&nested.to_string()), r#""{\"b\":\"[redacted]\"}""#);
     }
 }

@@ -5,6 +5,7 @@ use shared::aws::WebAnswer;
 use shared::config::{Comparison, JsonTest, SmokeRequest, Version};
 
 use super::version::Deployed;
+use crate::secrets::Values;
 
 /// How much of an answer's body is told.
 const SNIPPET: usize = 200;
@@ -25,35 +26,42 @@ impl Wrong {
     }
 }
 
-/// Whether the answer is what the request expects.
-pub fn expect(request: &SmokeRequest, answer: &WebAnswer, deployed: &Deployed) -> Result<(), Wrong> {
+/// Whether the answer is what the request expects. What is told of it holds none of the secrets.
+pub fn expect(
+    request: &SmokeRequest,
+    answer: &WebAnswer,
+    deployed: &Deployed,
+    secrets: &Values,
+) -> Result<(), Wrong> {
     let body = String::from_utf8_lossy(&answer.body);
     if !request.status.iter().any(|range| range.contains(&answer.status)) {
         let wanted: Vec<_> = request.status.iter().map(range).collect();
-        let why = format!("status {} instead of {}: {}", answer.status, wanted.join(", "), snippet(&body));
+        let why =
+            format!("status {} instead of {}: {}", answer.status, wanted.join(", "), snippet(&body, secrets));
         // What stands in front of a service answers so while there is none behind it.
         let starting = matches!(answer.status, 502..=504);
         return Err(if starting { Wrong::NotReady(why) } else { Wrong::Failed(why) });
     }
     if let Some(version) = &request.version {
-        shows(version, answer, &body, deployed)?;
+        shows(version, answer, &body, deployed, secrets)?;
     }
     for (name, pattern) in &request.response_headers {
         let value = answer.header(name);
         if !value.is_some_and(|value| pattern.is_whole(value)) {
-            let seen = value.map_or("is missing".to_owned(), |value| format!("is '{}'", snippet(value)));
+            let seen =
+                value.map_or("is missing".to_owned(), |value| format!("is '{}'", snippet(value, secrets)));
             return Err(Wrong::Failed(format!("header {name} {seen}, which is not {}", pattern.as_str())));
         }
     }
     if !request.json.is_empty() {
-        let document = json(&body)?;
-        request.json.iter().try_for_each(|test| holds(test, &document))?;
+        let document = json(&body, secrets)?;
+        request.json.iter().try_for_each(|test| holds(test, &document, secrets))?;
     }
     match &request.response_body {
         Some(pattern) if pattern.find(&body).is_none() => Err(Wrong::Failed(format!(
             "nothing in the body matches {}: {}",
             pattern.as_str(),
-            snippet(&body)
+            snippet(&body, secrets)
         ))),
         _ => Ok(()),
     }
@@ -67,16 +75,22 @@ fn range(range: &std::ops::RangeInclusive<u16>) -> String {
     }
 }
 
-fn json(body: &str) -> Result<Value, Wrong> {
+fn json(body: &str, secrets: &Values) -> Result<Value, Wrong> {
     serde_json::from_str(body)
-        .map_err(|e| Wrong::Failed(format!("the body is not JSON ({e}): {}", snippet(body))))
+        .map_err(|e| Wrong::Failed(format!("the body is not JSON ({e}): {}", snippet(body, secrets))))
 }
 
-fn shows(version: &Version, answer: &WebAnswer, body: &str, deployed: &Deployed) -> Result<(), Wrong> {
+fn shows(
+    version: &Version,
+    answer: &WebAnswer,
+    body: &str,
+    deployed: &Deployed,
+    secrets: &Values,
+) -> Result<(), Wrong> {
     let (place, shown) = match version {
         Version::Header(name) => (format!("header {name}"), answer.header(name).map(str::to_owned)),
         Version::Json(path) => {
-            let document = json(body)?;
+            let document = json(body, secrets)?;
             let found = path.query(&document).into_iter().next();
             let text = found.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             (path.as_str().to_owned(), text)
@@ -87,20 +101,20 @@ fn shows(version: &Version, answer: &WebAnswer, body: &str, deployed: &Deployed)
         Some(shown) if deployed.is_shown(&shown) => Ok(()),
         Some(shown) => Err(Wrong::NotReady(format!(
             "{place} shows version '{}', and {} is being deployed",
-            snippet(&shown),
+            snippet(&shown, secrets),
             deployed.name()
         ))),
-        None => Err(Wrong::Failed(format!("{place} shows no version: {}", snippet(body)))),
+        None => Err(Wrong::Failed(format!("{place} shows no version: {}", snippet(body, secrets)))),
     }
 }
 
-fn holds(test: &JsonTest, document: &Value) -> Result<(), Wrong> {
+fn holds(test: &JsonTest, document: &Value, secrets: &Values) -> Result<(), Wrong> {
     let path = test.path.as_str();
     let found = test.path.query(document);
     if found.is_empty() {
         return Err(Wrong::Failed(format!(
             "{path} is not in the answer: {}",
-            snippet(&document.to_string())
+            snippet(&document.to_string(), secrets)
         )));
     }
     let pairs = found.iter().flat_map(|value| test.test.tests.iter().map(move |c| (*value, c)));
@@ -108,7 +122,7 @@ fn holds(test: &JsonTest, document: &Value) -> Result<(), Wrong> {
         if let Some(wanted) = unmet(value, comparison) {
             return Err(Wrong::Failed(format!(
                 "{path} is {}, which is not {wanted}",
-                snippet(&value.to_string())
+                snippet(&value.to_string(), secrets)
             )));
         }
     }
@@ -143,8 +157,10 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Untrusted text on one line, and not too much of it.
-pub fn snippet(text: &str) -> String {
+/// Untrusted text on one line, and not too much of it. Secrets go first: cut in two, or with a
+/// line's end replaced, they would not be found any more.
+fn snippet(text: &str, secrets: &Values) -> String {
+    let text = secrets.redacted(text);
     let mut letters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let start: String = letters.by_ref().take(SNIPPET).collect();
     let start = start.trim();

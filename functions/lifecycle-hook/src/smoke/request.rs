@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
         let deployed = deployed.unwrap_or_else(|| Ok(Deployed::default()));
         let deployed =
             deployed.map_err(|why| Wrong::Failed(format!("what is deployed is not known: {why}")))?;
-        expect(self.request, &answer, &deployed).map(|()| answer.took)
+        expect(self.request, &answer, &deployed, smoker.secrets).map(|()| answer.took)
     }
 
     /// The answer at the end of the redirects, all within the time of one.
