@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use futures_util::future::{FutureExt as _, join, try_join3};
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::aws::{Described, EventState, LifecycleEvent, Reported, Succeeded, Target};
 use shared::config::{Check, Service};
 use shared::release::State;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::decide::{Decision, Outcome, decide};
@@ -23,6 +23,9 @@ const HOUR: Duration = Duration::from_secs(3_600 - 60);
 
 /// What CodeDeploy says of a deployment may lag behind the call of its hook.
 const LAG: Duration = Duration::from_secs(15);
+
+/// Said in time: Lambda would end the function with no word of what it tried.
+const NOT_TAKEN: &str = "CodeDeploy did not take it in the time that the function has";
 
 /// What is to be reported, and what is told of it.
 struct Judged<'a> {
@@ -61,17 +64,23 @@ impl LifecycleHook {
         time: Duration,
     ) -> anyhow::Result<Told> {
         let span = tracing::info_span!("hook", deployment, service = tracing::field::Empty);
-        let end = Instant::now() + time.saturating_sub(reserve(time));
+        let (end, last) = (Instant::now() + time.saturating_sub(reserve(time)), Instant::now() + time);
         let work = async {
             let judged = caught(end, self.judge(deployment, execution, end).boxed()).await;
             // The verdict is Failed until something else is known.
             let judged = judged.unwrap_or_else(Judged::without_facts);
-            self.conclude(deployment, execution, judged).await
+            self.conclude(deployment, execution, judged, last).await
         };
         work.instrument(span).await
     }
 
-    async fn conclude(&self, deployment: &str, execution: &str, judged: Judged<'_>) -> anyhow::Result<Told> {
+    async fn conclude(
+        &self,
+        deployment: &str,
+        execution: &str,
+        judged: Judged<'_>,
+        last: Instant,
+    ) -> anyhow::Result<Told> {
         let (verdict, mut reason) = match judged.decision {
             None => (None, "the deployment has ended: nobody waits for a verdict".to_owned()),
             Some(Decision::Later(why)) => (None, why),
@@ -80,7 +89,8 @@ impl LifecycleHook {
         };
         let reported = match verdict {
             Some(verdict) => {
-                Some(self.aws.report(deployment, execution, verdict).await.with_context(|| {
+                let report = timeout_at(last, self.aws.report(deployment, execution, verdict));
+                Some(report.await.unwrap_or_else(|_| Err(anyhow!(NOT_TAKEN))).with_context(|| {
                     format!("the verdict could not be reported: {}: {reason}", verdict.as_str())
                 })?)
             }
