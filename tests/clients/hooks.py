@@ -139,17 +139,17 @@ class Waiting:
         """The test listener."""
         return f"http://localhost:{self.scene.test_port}"
 
-    def judged(self, folder, *requests: dict, time_limit: float = 30, **smoke) -> Judged:
+    def judged(self, folder, *requests: dict, report=lambda given: {}, **smoke) -> Judged:
         """What the function finds with a smoke test of these requests. Its verdict is kept back,
-        so that the hook waits on."""
+        so that the hook waits on; `report` answers it."""
         check = {"smoke": {"base-url": self.base_url, "within": "3s", "requests": list(requests)} | smoke}
         events = ("after_allow_test_traffic", "before_allow_traffic", "after_allow_traffic")
         path = checked(folder, **dict.fromkeys(events, [check]))
         with (
-            recording(self.scene.cloud.url, {REPORT: lambda given: {}}) as recorder,
+            recording(self.scene.cloud.url, {REPORT: report}) as recorder,
             lifecycle_hook(recorder.url, path) as program,
         ):
-            answer = program.invoke(self.event, time_limit)
+            answer = program.invoke(self.event, time_limit=60, seconds=70)
             said = "\n".join([json.dumps(answer), *program.stdout, *program.stderr])
         assert program.log(), "nothing was logged"
         return Judged(answer, said, recorder)

@@ -13,8 +13,12 @@ from runtime_api import serving
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
+class Refused(Exception):
+    """Raised by a stand-in: the exception that AWS answers, by its name."""
+
+
 class Recorder:
-    """`stand_ins`: by operation, from a request's members to the answer's. `files`: by path, for GET."""
+    """`stand_ins`: by operation, from a request's members to the answer's, or `Refused`. `files`: by path, for GET."""
 
     def __init__(self, url: str, stand_ins: dict[str, Callable[[dict], dict]], files: dict[str, bytes]):
         self.behind, self.stand_ins, self.files = urlsplit(url).netloc, stand_ins, files
@@ -36,7 +40,12 @@ class Recorder:
         self.kept.append((operation, members))
         if operation in self.stand_ins:
             self.stood_in.append(operation)
-            given = self.stand_ins[operation](members)
+            try:
+                given = self.stand_ins[operation](members)
+            except Refused as refused:
+                assert json_target, "RPC v2 CBOR writes errors otherwise"
+                kind = [("Content-Type", "application/x-amz-json-1.1")]
+                return 400, kind, json.dumps({"__type": str(refused), "message": "refused"}).encode()
             if json_target:
                 return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(given).encode()
             kind = [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")]

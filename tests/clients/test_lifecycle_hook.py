@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hooks import REPORT, WRITES, calls_of_the_hook, checked, lifecycle, lifecycle_hook, reports, waiting
 from localcloud import ACCOUNT, REGION, running, wait_for
+from recorder import Refused
 from runtime_api import FunctionError
 from scene import blue_green, push_image
 from test_image_push import EVENTS, entry, logged, releases, rolling, stable
@@ -273,6 +274,29 @@ def test_a_name_that_leads_to_this_machine_is_not_asked_away_from_the_local_clou
             program.invoke(hook.event, time_limit=4)
     assert raised.value.message.endswith("CodeDeploy did not take it in the time that the function has"), raised.value.message
     assert not [line for line in hook.scene.cloud.timeline()[before:] if line["kind"] == "call"]
+
+
+def test_a_report_that_is_throttled_ten_times_is_made(hook, tmp_path):
+    throttles = iter(range(10))
+
+    def report(given: dict) -> dict:
+        if next(throttles, None) is not None:
+            raise Refused("ThrottlingException")
+        return {"lifecycleEventHookExecutionId": given["lifecycleEventHookExecutionId"]}
+
+    judged = hook.judged(tmp_path, {"get": "/health"}, report=report)
+    assert judged.answer["verdict"] == "Succeeded" and judged.verdicts == ["Succeeded"] * 11
+
+
+def test_a_report_that_codedeploy_refuses_is_an_error_that_says_why(hook, tmp_path):
+    def report(given: dict) -> dict:
+        raise Refused("InvalidLifecycleEventHookExecutionIdException")
+
+    with pytest.raises(FunctionError) as raised:
+        hook.judged(tmp_path, {"get": "/health"}, report=report)
+    said = "the verdict could not be reported: Succeeded: smoke: 1 of 1 held (1 requests): reporting to the deployment"
+    assert raised.value.message.startswith(said)
+    assert "InvalidLifecycleEventHookExecutionIdException" in raised.value.message
 
 
 def test_delivered_twice_at_once_and_once_more_later_a_hook_has_one_verdict(hook, request, tmp_path):
