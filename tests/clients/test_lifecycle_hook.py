@@ -243,25 +243,27 @@ def test_a_secret_that_cannot_be_had_fails_the_check_and_names_the_reference(hoo
     assert "hunter2" not in judged.said
 
 
+# An address beside those that hand out credentials, which nobody has: if the guard were gone, this
+# test must not ask a machine's real ones. They themselves are refused in process, in Rust.
 @pytest.mark.parametrize("base_url", [
-    "http://169.254.169.254", "http://[::ffff:169.254.169.254]", "http://169.254.170.2:80",
+    "http://169.254.77.77", "http://[::ffff:169.254.77.77]", "http://169.254.77.77:80",
     # As libc's resolver reads them: the same address.
-    "http://2852039166", "http://0xa9fea9fe", "http://169.254.43518",
+    "http://2852015437", "http://0xa9fe4d4d", "http://169.254.19789",
 ])
-def test_what_hands_out_credentials_is_not_asked_however_it_is_written(hook, tmp_path, base_url):
+def test_where_credentials_are_handed_out_nobody_is_asked_however_it_is_written(hook, tmp_path, base_url):
     began = time.monotonic()
-    judged = hook.judged(tmp_path, {"get": "/latest/meta-data"}, **{"base-url": base_url, "within": "1s"})
+    judged = hook.judged(tmp_path, {"get": "/"}, **{"base-url": base_url, "within": "1s"})
     assert judged.verdicts == ["Failed"]
-    assert f"GET {base_url}/latest/meta-data: " in judged.reason and "a link-local address" in judged.reason
+    assert f"GET {base_url}/: " in judged.reason and "a link-local address" in judged.reason
     # No connection was tried: that one would hang.
     assert time.monotonic() - began < 2.5
 
 
 def test_a_redirect_to_another_origin_is_not_followed(hook, tmp_path):
-    away = {"get": "/redirect?to=http://169.254.169.254/latest", "follow-redirects": True}
+    away = {"get": "/redirect?to=http://169.254.77.77/x", "follow-redirects": True}
     judged = hook.judged(tmp_path, away)
     assert judged.verdicts == ["Failed"]
-    assert "redirects to http://169.254.169.254/latest, another origin, which is not followed" in judged.reason
+    assert "redirects to http://169.254.77.77/x, another origin, which is not followed" in judged.reason
 
 
 def test_a_name_that_leads_to_this_machine_is_not_asked_away_from_the_local_cloud(hook, tmp_path):
