@@ -13,6 +13,7 @@ pub mod message;
 pub mod migration_rule;
 pub mod release;
 pub mod revision;
+pub mod rollback;
 pub mod start;
 pub mod way_back;
 

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use crate::aws::{Aws, Image, ImageId};
 use crate::config::ImageRule;
 use crate::image::ImageRef;
-use crate::revision::{Revision, Verdict};
+use crate::revision::{Revision, Verdict, short_arn};
 
 /// Where a rollback would lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,22 +38,47 @@ pub async fn way_back(
     container: &str,
 ) -> anyhow::Result<WayBack> {
     let (image, why) = can_serve(aws, live, images, container).await?;
-    let Some(mut why) = why else { return Ok(WayBack { target: Ok(live.arn.clone()), live: image }) };
-    let mut revision = live.clone();
+    let target = match why {
+        None => Ok(live.arn.clone()),
+        Some(why) => before(aws, live, images, why).await?.map(|revision| revision.arn),
+    };
+    Ok(WayBack { target, live: image })
+}
+
+/// Where to go from a revision that is not to serve any longer; or why there is nowhere.
+pub async fn rollback_target(
+    aws: &Aws,
+    bad: &Revision,
+    images: &[ImageRule],
+) -> anyhow::Result<Result<Revision, String>> {
+    before(aws, bad, images, format!("{} is to be taken back", bad.short())).await
+}
+
+async fn before(
+    aws: &Aws,
+    revision: &Revision,
+    images: &[ImageRule],
+    mut why: String,
+) -> anyhow::Result<Result<Revision, String>> {
+    let mut revision = revision.clone();
     for _ in 0..FARTHEST {
         if let Some(contracted) = &revision.release.oldest {
-            why = format!("{why}, and what is older than {} cannot run since {contracted}", revision.short());
-            break;
+            let short = revision.short();
+            return Ok(Err(format!("{why}, and what is older than {short} cannot run since {contracted}")));
         }
-        let Some(before) = revision.release.replaces.clone() else { break };
-        let Some(older) = aws.revision(&before).await? else { break };
+        let Some(before) = revision.release.replaces.clone() else {
+            return Ok(Err(format!("{why}, and {} does not say what it replaced", revision.short())));
+        };
+        let Some(older) = aws.revision(&before).await? else {
+            return Ok(Err(format!("{why}, and ECS has no {} any more", short_arn(&before))));
+        };
         revision = older;
-        match can_serve(aws, &revision, images, container).await?.1 {
-            None => return Ok(WayBack { target: Ok(revision.arn), live: image }),
+        match can_serve(aws, &revision, images, "").await?.1 {
+            None => return Ok(Ok(revision)),
             Some(reason) => why = format!("{why}, {reason}"),
         }
     }
-    Ok(WayBack { target: Err(why), live: image })
+    Ok(Err(format!("{why}, and no more than {FARTHEST} revisions back are looked at")))
 }
 
 /// The image of `container` as ECR has it, and why the revision cannot serve (again).

@@ -300,7 +300,7 @@ impl Aws {
     }
 }
 
-fn state(status: &ServiceDeploymentStatus) -> State {
+pub(super) fn state(status: &ServiceDeploymentStatus) -> State {
     match status {
         ServiceDeploymentStatus::Successful => State::Succeeded,
         ServiceDeploymentStatus::Stopped

@@ -36,6 +36,7 @@ pub struct Releases {
     by_group: HashMap<(String, String), usize>,
     by_service: HashMap<(String, String), usize>,
     by_name: HashMap<String, usize>,
+    by_alarm: HashMap<String, Vec<usize>>,
 }
 
 /// One entry under `services`.
@@ -152,6 +153,9 @@ impl Releases {
             }
             all.by_service.insert((service.cluster.clone(), service.service.clone()), s);
             all.by_name.insert(service.name.clone(), s);
+            for alarm in &service.alarms {
+                all.by_alarm.entry(alarm.clone()).or_default().push(s);
+            }
         }
         Self { services, ..all }
     }
@@ -177,6 +181,12 @@ impl Releases {
     /// By the names that ECS gives it.
     pub fn by_service(&self, cluster: &str, service: &str) -> Option<&Service> {
         self.services.get(*self.by_service.get(&(cluster.to_owned(), service.to_owned()))?)
+    }
+
+    /// Whom an alarm guards, in the order of the file.
+    pub fn guarded_by(&self, alarm: &str) -> impl Iterator<Item = &Service> {
+        let places = self.by_alarm.get(alarm).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|s| self.services.get(*s))
     }
 
     /// By its entry's key.

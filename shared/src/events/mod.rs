@@ -1,4 +1,5 @@
 //! The events that wake Sluice, each read as narrowly as it is used.
 
+pub mod alarm;
 pub mod ecr;
 pub mod hook;
