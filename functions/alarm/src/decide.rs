@@ -41,10 +41,16 @@ pub struct Last {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The active deployment is stopped, and so rolled back.
-    Stop { deployment: String, since: Timestamp },
+    Stop {
+        deployment: String,
+        since: Timestamp,
+    },
     /// The deployment has succeeded, and its watch has not passed: what served before is
     /// deployed again.
-    TakeBack { deployment: String, since: Timestamp },
+    TakeBack {
+        deployment: String,
+        since: Timestamp,
+    },
     /// A person is needed.
     Escalate(Escalate),
     Nothing(Nothing),
@@ -61,17 +67,32 @@ pub enum Escalate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nothing {
     /// The event is of another state.
-    NotRed { state: String },
+    NotRed {
+        state: String,
+    },
     NoSuchAlarm,
     Muted(String),
     /// It was red, but not since this deployment began, and is not now.
-    GreenAgain { deployment: String },
+    GreenAgain {
+        deployment: String,
+    },
     /// It was red before this deployment, which is not blamed.
-    RedBefore { deployment: String, since: Option<Timestamp> },
+    RedBefore {
+        deployment: String,
+        since: Option<Timestamp>,
+    },
     NoDeployment,
-    RollingBack { deployment: String },
-    TakenBack { deployment: String, how: String },
-    WatchOver { deployment: String, since: Timestamp },
+    RollingBack {
+        deployment: String,
+    },
+    TakenBack {
+        deployment: String,
+        how: String,
+    },
+    WatchOver {
+        deployment: String,
+        since: Timestamp,
+    },
 }
 
 pub fn decide(facts: &Facts) -> Decision {
@@ -135,6 +156,29 @@ impl Decision {
             Self::TakeBack { .. } => "roll-back",
             Self::Escalate(_) => "escalate",
             Self::Nothing(_) => "nothing",
+        }
+    }
+}
+
+impl Decision {
+    /// What it is about.
+    pub fn deployment(&self) -> Option<&str> {
+        match self {
+            Self::Stop { deployment, .. }
+            | Self::TakeBack { deployment, .. }
+            | Self::Escalate(
+                Escalate::RedDuringRollback { deployment, .. } | Escalate::NoWayBack { deployment, .. },
+            )
+            | Self::Nothing(
+                Nothing::GreenAgain { deployment }
+                | Nothing::RedBefore { deployment, .. }
+                | Nothing::RollingBack { deployment }
+                | Nothing::TakenBack { deployment, .. }
+                | Nothing::WatchOver { deployment, .. },
+            ) => Some(deployment),
+            Self::Nothing(
+                Nothing::NotRed { .. } | Nothing::NoSuchAlarm | Nothing::Muted(_) | Nothing::NoDeployment,
+            ) => None,
         }
     }
 }

@@ -111,17 +111,20 @@ impl Aws {
         application: &str,
         group: &str,
     ) -> anyhow::Result<Option<Deployment>> {
-        let listed = async {
-            let call = self.codedeploy.list_deployments().application_name(application);
-            let call = call.deployment_group_name(group).set_include_only_statuses(Some(ACTIVE.to_vec()));
-            call.send().await.map_err(failed(listing(application, group)))
-        };
-        let (listed, group) = try_join(listed, self.deployment_group(application, group)).await?;
-        let mut ids = listed.deployments().to_vec();
+        let listed = self.active_ids(application, group);
+        let (mut ids, group) = try_join(listed, self.deployment_group(application, group)).await?;
         let unlisted = group.last_attempted.map(|last| last.id).filter(|last| !ids.contains(last));
         ids.extend(unlisted);
         let deployments = self.deployments(&ids).await?;
         Ok(deployments.into_iter().find(|deployment| deployment.state == State::Active))
+    }
+
+    /// Ids of the deployments that are active in a group, as the list tells, which may lag.
+    pub async fn active_ids(&self, application: &str, group: &str) -> anyhow::Result<Vec<String>> {
+        let call = self.codedeploy.list_deployments().application_name(application);
+        let call = call.deployment_group_name(group).set_include_only_statuses(Some(ACTIVE.to_vec()));
+        let answer = call.send().await.map_err(failed(listing(application, group)))?;
+        Ok(answer.deployments().to_vec())
     }
 
     pub async fn deployments(&self, ids: &[String]) -> anyhow::Result<Vec<Deployment>> {

@@ -101,6 +101,8 @@ pub enum Severity {
 pub struct Notify {
     pub slack: Option<String>,
     pub alarms: Option<String>,
+    /// Tells of alarms as well that stop nothing, since no deployment is watched.
+    pub unwatched: bool,
 }
 
 impl Releases {

@@ -190,10 +190,11 @@ fn scan(value: Value<'_>) -> Option<ScanGate> {
 }
 
 fn notify(value: Value<'_>) -> Option<Notify> {
-    let fields = value.fields(&["slack", "alarms"])?;
+    let fields = value.fields(&["slack", "alarms", "unwatched-alarms"])?;
     let slack = fields.or("slack", None, |value| channel(value).map(Some));
     let alarms = fields.or("alarms", None, |value| channel(value).map(Some));
-    Some(Notify { slack: slack?, alarms: alarms? })
+    let unwatched = fields.or("unwatched-alarms", false, |value| value.truth());
+    Some(Notify { slack: slack?, alarms: alarms?, unwatched: unwatched? })
 }
 
 fn channel(value: Value<'_>) -> Option<String> {

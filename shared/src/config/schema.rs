@@ -168,4 +168,7 @@ pub struct Notify {
     /// Where people are called, such as '#ops'.
     #[schemars(regex(pattern = r"^#[^\s#]+$"))]
     pub alarms: Option<String>,
+    /// Tells of alarms as well that go red when no deployment is watched.
+    #[schemars(rename = "unwatched-alarms")]
+    pub unwatched: Option<bool>,
 }

@@ -70,7 +70,7 @@ fn complete() -> serde_json::Value {
                 "scan": { "block": Severity::ALL.map(Severity::as_str), "wait": "90s" },
                 "freeze": ["fri 16:00 - mon 08:00 UTC"],
             },
-            "notify": { "slack": "#s", "alarms": "#a" },
+            "notify": { "slack": "#s", "alarms": "#a", "unwatched-alarms": true },
         },
         "worker": {
             "cluster": "c",
@@ -162,7 +162,7 @@ fn the_example_is_read_as_it_is_written() {
         watch: minutes(30),
         scan: Some(ScanGate { block: vec![Severity::Critical, Severity::High], wait: minutes(10) }),
         freeze: vec![Freeze::parse("fri 16:00 - mon 08:00 Europe/Dublin").unwrap()],
-        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()) },
+        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: true },
         ..worker.clone()
     };
     assert_eq!(Releases::parse(EXAMPLE, "releases.yaml").unwrap().services(), [api, worker]);

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_piece_of_news_reaches_whom_it_is_for() {
-        let both = Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()) };
+        let both = Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: false };
         let deploys = vec!["#deploys".to_owned()];
         let ops = vec!["#ops".to_owned()];
         let all = vec!["#deploys".to_owned(), "#ops".to_owned()];
@@ -137,19 +137,19 @@ mod tests {
 
     #[test]
     fn without_a_channel_for_alarms_the_deploy_channel_hears_of_them_once() {
-        let one = Notify { slack: Some("#deploys".into()), alarms: None };
+        let one = Notify { slack: Some("#deploys".into()), alarms: None, unwatched: false };
         for (kind, channels) in told(&one) {
             let expected: &[String] = if kind == "alarm-after-watch" { &[] } else { &["#deploys".into()] };
             assert_eq!(channels, expected, "{kind}");
         }
-        let same = Notify { slack: Some("#all".into()), alarms: Some("#all".into()) };
+        let same = Notify { slack: Some("#all".into()), alarms: Some("#all".into()), unwatched: false };
         assert!(told(&same).iter().all(|(_, channels)| channels == &["#all"]));
     }
 
     #[test]
     fn without_any_channel_nobody_is_told() {
         assert!(told(&Notify::default()).iter().all(|(_, channels)| channels.is_empty()));
-        let ops = Notify { slack: None, alarms: Some("#ops".into()) };
+        let ops = Notify { slack: None, alarms: Some("#ops".into()), unwatched: false };
         let started = told(&ops).into_iter().find(|(kind, _)| *kind == "started").unwrap();
         assert_eq!(started.1, Vec::<String>::new());
     }

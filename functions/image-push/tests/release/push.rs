@@ -465,19 +465,6 @@ async fn two_repositories_feed_two_containers_and_neither_undoes_the_other() {
 }
 
 /// A deployment that a person starts.
-fn by_hand(revision: &str) -> Value {
-    let content = json!({
-        "version": 0.0,
-        "Resources": [{ "TargetService": { "Type": "AWS::ECS::Service", "Properties": {
-            "TaskDefinition": revision, "LoadBalancerInfo": { "ContainerName": "app", "ContainerPort": 8080 },
-        }}}],
-    });
-    json!({
-        "applicationName": "api-deploy", "deploymentGroupName": "api-group",
-        "revision": { "revisionType": "AppSpecContent", "appSpecContent": { "content": content.to_string() } },
-    })
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_image_for_another_platform_starts_nothing() {
     let release = Release::new();

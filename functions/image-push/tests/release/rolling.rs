@@ -1,42 +1,9 @@
 //! Services of the ECS controller: a push rolls them, once.
 
-use crate::scene::{Release, deliver, entry, pushed, told};
+use crate::scene::{CONFIGURATION, Release, deliver, pushed, rolling, steady, told};
 use cloud::fixture;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use shared::config::{Engine, Service};
-
-const CONFIGURATION: &str = "deploymentConfiguration";
-
-/// A service `web` without a load balancer, version 1 running, three tasks.
-async fn rolling(release: &Release) -> Service {
-    let digest = release.push("web", "v1", "1");
-    release.call("ecs", "CreateCluster", json!({ "clusterName": "web-cluster" }));
-    let image = format!("123456789012.dkr.ecr.us-east-1.amazonaws.com/web@{digest}");
-    let definition = json!({
-        "family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
-        "memory": "512", "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
-        "containerDefinitions": [{ "name": "app", "image": image }],
-    });
-    release.call("ecs", "RegisterTaskDefinition", definition);
-    let service = json!({
-        "cluster": "web-cluster", "serviceName": "web", "taskDefinition": "web", "desiredCount": 3,
-        "launchType": "FARGATE",
-        "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
-        CONFIGURATION: { "maximumPercent": 150, "minimumHealthyPercent": 50 },
-    });
-    release.call("ecs", "CreateService", service);
-    steady(release).await;
-    Service { engine: Engine::Ecs, ..entry("web") }
-}
-
-async fn steady(release: &Release) {
-    let done = |world: &mut _| {
-        let deployments = crate::scene::describe(world, "web")["deployments"].clone();
-        deployments.as_array().unwrap().len() == 1 && deployments[0]["rolloutState"] == "COMPLETED"
-    };
-    release.until("the service is steady", done).await;
-}
 
 fn image(release: &Release) -> String {
     let live = release.live("web");

@@ -21,6 +21,8 @@ use shared::start::Invocation;
 
 const ACCESS_KEY: &str = "ASIAFNimage-push";
 
+pub const CONFIGURATION: &str = "deploymentConfiguration";
+
 pub const START: Ms = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 
 /// A service `api` with version 1 live, and what releases it.
@@ -194,4 +196,48 @@ pub async fn deliver(function: &ImagePush, event: &Value) -> anyhow::Result<Valu
 pub fn told<'a>(answer: &'a Value, service: &str) -> (&'a str, &'a str) {
     let told = &answer["services"][service];
     (told["decision"].as_str().unwrap_or("?"), told["reason"].as_str().unwrap_or("?"))
+}
+
+/// A service `web` without a load balancer, version 1 running, three tasks.
+pub async fn rolling(release: &Release) -> Service {
+    let digest = release.push("web", "v1", "1");
+    release.call("ecs", "CreateCluster", json!({ "clusterName": "web-cluster" }));
+    let image = format!("123456789012.dkr.ecr.us-east-1.amazonaws.com/web@{digest}");
+    let definition = json!({
+        "family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+        "memory": "512", "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+        "containerDefinitions": [{ "name": "app", "image": image }],
+    });
+    release.call("ecs", "RegisterTaskDefinition", definition);
+    let service = json!({
+        "cluster": "web-cluster", "serviceName": "web", "taskDefinition": "web", "desiredCount": 3,
+        "launchType": "FARGATE",
+        "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
+        CONFIGURATION: { "maximumPercent": 150, "minimumHealthyPercent": 50 },
+    });
+    release.call("ecs", "CreateService", service);
+    steady(release).await;
+    Service { engine: Engine::Ecs, ..entry("web") }
+}
+
+pub async fn steady(release: &Release) {
+    let done = |world: &mut _| {
+        let deployments = describe(world, "web")["deployments"].clone();
+        deployments.as_array().unwrap().len() == 1 && deployments[0]["rolloutState"] == "COMPLETED"
+    };
+    release.until("the service is steady", done).await;
+}
+
+/// CreateDeployment as a person would ask for it.
+pub fn by_hand(revision: &str) -> Value {
+    let content = json!({
+        "version": 0.0,
+        "Resources": [{ "TargetService": { "Type": "AWS::ECS::Service", "Properties": {
+            "TaskDefinition": revision, "LoadBalancerInfo": { "ContainerName": "app", "ContainerPort": 8080 },
+        }}}],
+    });
+    json!({
+        "applicationName": "api-deploy", "deploymentGroupName": "api-group",
+        "revision": { "revisionType": "AppSpecContent", "appSpecContent": { "content": content.to_string() } },
+    })
 }
