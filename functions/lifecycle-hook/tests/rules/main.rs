@@ -1,0 +1,3 @@
+//! The rules of migration-check, on SQL that is data.
+
+mod fixtures;
