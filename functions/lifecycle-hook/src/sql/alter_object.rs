@@ -16,6 +16,7 @@ pub(super) fn alter(schema: &mut Schema, mut cursor: Cursor) -> Verdict {
         Dialect::Postgresql if cursor.eat("INDEX") => index(cursor),
         Dialect::Postgresql if cursor.eat("SEQUENCE") => sequence(schema, cursor),
         Dialect::Postgresql if cursor.eat("VIEW") || cursor.eat("MATERIALIZED VIEW") => view(schema, cursor),
+        Dialect::Postgresql if cursor.eat("TRIGGER") => trigger(cursor),
         Dialect::Postgresql if cursor.eat("SCHEMA") => named(schema, cursor, Rule::RenameTable),
         Dialect::Postgresql => routine(schema, cursor),
     };
@@ -128,6 +129,16 @@ fn index(mut cursor: Cursor) -> Option<Verdict> {
         let _ = cursor.eat_one(&["SET", "RESET"])?;
         cursor.group()?;
     }
+    cursor.is_done().then(Verdict::new)
+}
+
+/// Nor a trigger.
+fn trigger(mut cursor: Cursor) -> Option<Verdict> {
+    cursor.word()?;
+    cursor.eat("ON").then_some(())?;
+    cursor.name()?;
+    cursor.eat("RENAME TO").then_some(())?;
+    cursor.word()?;
     cursor.is_done().then(Verdict::new)
 }
 
