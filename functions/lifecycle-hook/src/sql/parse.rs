@@ -11,6 +11,9 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 /// long, whose drop recurses. The parser's own limit (50) is on parentheses alone.
 const RUN: usize = 600;
 
+/// Parentheses within parentheses; the parser's own limit is not on all that it knows.
+const DEPTH: usize = 64;
+
 /// UNION and its like, which commas do not end.
 const SETS: usize = 200;
 
@@ -66,9 +69,10 @@ fn too_deep(tokens: &[Token]) -> bool {
             }
             _ => {}
         }
+        let depth = runs.len();
         let Some(run) = runs.last_mut() else { return true };
         *run += 1;
-        if *run > RUN || sets > SETS {
+        if *run > RUN || sets > SETS || depth > DEPTH {
             return true;
         }
     }

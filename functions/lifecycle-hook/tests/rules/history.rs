@@ -77,9 +77,11 @@ impl Tally {
 
 /// What is refused only because `IF NOT EXISTS` may have found a table that was there: told
 /// apart by the same history without these words.
-fn in_doubt(file: &str, dialect: Dialect, refused: &Tally) -> usize {
+fn in_doubt(file: &str, dialect: Dialect, all: &Tally) -> Vec<(Rule, usize)> {
     let certain = Tally::of_text(&text(file).replace("TABLE IF NOT EXISTS", "TABLE"), dialect);
-    refused.refusals() - certain.refusals()
+    let in_doubt =
+        all.refused.iter().map(|(rule, count)| (*rule, count - certain.refused.get(rule).unwrap_or(&0)));
+    in_doubt.filter(|(_, count)| *count > 0).collect()
 }
 
 fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
@@ -89,7 +91,7 @@ fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
     assert_eq!(tally.refused, refused);
 }
 
-/// Each refusal was looked at: 119 indexes and 23 foreign keys are on tables that the same
+/// Each refusal was looked at: 120 indexes and 23 foreign keys are on tables that the same
 /// migration makes IF NOT EXISTS, where nobody can tell; the others are right.
 #[test]
 fn litellm() {
@@ -106,11 +108,12 @@ fn litellm() {
         (Rule::DropIndex, 25),
     ];
     expect(&tally, 627, &refused);
-    assert_eq!(in_doubt(file, Dialect::Postgresql, &tally), 142);
+    let expected = [(Rule::AddForeignKey, 23), (Rule::CreateIndex, 120)];
+    assert_eq!(in_doubt(file, Dialect::Postgresql, &tally), expected);
 }
 
-/// Each refusal was looked at: all are right. Its later migrations are split in what runs
-/// before a release and what runs after it, and all but the latter's drops pass.
+/// Each refusal was looked at: all are right. Most are functions that are dropped and made
+/// again, often with other arguments, which the version before does not know.
 #[test]
 fn procrastinate() {
     let tally = Tally::of("postgresql.procrastinate.sql", Dialect::Postgresql);
