@@ -111,7 +111,7 @@ fn domain(schema: &mut Schema, mut cursor: Cursor) -> Option<Verdict> {
         if cursor.eat("CONSTRAINT") {
             cursor.word()?;
         }
-        let _ = cursor.eat("CHECK").then_some(())?;
+        cursor.eat("CHECK").then_some(())?;
         cursor.group()?;
         let later = cursor.eat("NOT VALID");
         return cursor.is_done().then(|| if later { Verdict::new() } else { verdict(Rule::AddCheck) });

@@ -237,6 +237,7 @@ fn compound(mut cursor: Cursor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::cursor::folded;
 
     #[test]
     fn names_are_compared_as_the_database_does() {
