@@ -66,8 +66,8 @@ fn undone(cursor: &Cursor) -> bool {
 fn named(schema: &mut Schema, cursor: &mut Cursor, rule: Rule) -> Option<Verdict> {
     cursor.eat("IF EXISTS");
     let names = cursor.names()?;
-    let cascade = cursor.eat("CASCADE");
-    cursor.eat("RESTRICT");
+    // CASCADE drops what is not named here; on what is new only the new depends.
+    let _ = cursor.eat_one(&["CASCADE", "RESTRICT"]);
     if !cursor.is_done() {
         return None;
     }
@@ -75,8 +75,6 @@ fn named(schema: &mut Schema, cursor: &mut Cursor, rule: Rule) -> Option<Verdict
     for name in &names {
         schema.gone(name);
     }
-    // CASCADE drops what is not named here; of what is new only the new depends.
-    let _ = cascade;
     Some(if new { Verdict::new() } else { refused(rule) })
 }
 

@@ -48,11 +48,9 @@ fn inserted(schema: &mut Schema, insert: &Insert) -> Verdict {
     if insert.overwrite {
         return unknown("no rule judges an INSERT that overwrites");
     }
-    let into = match &insert.table {
-        TableObject::TableName(name) => name,
-        _ => return unknown("an INSERT into what is no table"),
-    };
-    let _ = into;
+    if !matches!(insert.table, TableObject::TableName(_)) {
+        return unknown("an INSERT into what is no table");
+    }
     match &insert.source {
         Some(source) => common_tables(schema, source),
         None => Verdict::new(),
