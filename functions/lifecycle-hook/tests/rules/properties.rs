@@ -147,7 +147,7 @@ proptest! {
     fn nothing_that_is_quoted_hides_what_follows(text in "[a-z;()/*#$ \n-]{0,30}", dialect in dialect()) {
         let quoted = match dialect {
             Dialect::Postgresql => vec![
-                format!("SELECT '{text}';"), format!("SELECT $q${text}$q$;"), format!("SELECT 1 AS \"a{text}\";"),
+                format!("SELECT '{text}';"), format!("SELECT $Q${text}$Q$;"), format!("SELECT 1 AS \"a{text}\";"),
                 format!("-- {}\n", text.replace('\n', " ")),
             ],
             Dialect::Mysql => vec![
