@@ -2,6 +2,7 @@
 //! process and on virtual time.
 
 mod migrate;
+mod migration_check;
 mod native;
 mod scene;
 mod smoke;

@@ -1,0 +1,141 @@
+//! The rules on the migrations of real projects (their licences beside them): how much is
+//! read, what is refused, and that nothing is refused without cause.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lifecycle_hook::sql::{Report, check};
+use shared::migration_rule::{Dialect, Rule};
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/history").join(file)).unwrap()
+}
+
+/// What became of all migrations of a project.
+#[derive(Debug, Default)]
+struct Tally {
+    migrations: usize,
+    statements: usize,
+    refused: BTreeMap<Rule, usize>,
+    unparsable: usize,
+}
+
+impl Tally {
+    fn add(&mut self, report: &Report) {
+        self.migrations += 1;
+        self.statements += report.statements;
+        self.unparsable += report.unparsable.len();
+        for finding in &report.refused {
+            *self.refused.entry(finding.rule).or_default() += 1;
+        }
+    }
+
+    fn of(file: &str, dialect: Dialect) -> Self {
+        let tally = Self::of_text(&text(file), dialect);
+        tally.print(file);
+        tally
+    }
+
+    fn of_text(text: &str, dialect: Dialect) -> Self {
+        let mut tally = Self::default();
+        for migration in text.split("-- migration ").skip(1) {
+            // Behind its name.
+            let (name, sql) = migration.split_once('\n').unwrap();
+            let report = check(sql, dialect, &[]);
+            for finding in &report.refused {
+                println!("{name}:{} {}: {}", finding.line, finding.rule, finding.statement);
+            }
+            for unparsable in &report.unparsable {
+                println!(
+                    "{name}:{} unparsable: {}: {}",
+                    unparsable.line, unparsable.statement, unparsable.why
+                );
+            }
+            tally.add(&report);
+        }
+        tally
+    }
+
+    fn refusals(&self) -> usize {
+        self.refused.values().sum()
+    }
+
+    fn print(&self, file: &str) {
+        let refused = self.refusals();
+        println!(
+            "{file}: {} migrations, {} statements: {} parsed, {} unparsable, {refused} refusals",
+            self.migrations,
+            self.statements,
+            self.statements - self.unparsable,
+            self.unparsable
+        );
+        for (rule, count) in &self.refused {
+            println!("{count:6} {rule}");
+        }
+    }
+}
+
+/// What is refused only because `IF NOT EXISTS` may have found a table that was there: told
+/// apart by the same history without these words.
+fn in_doubt(file: &str, dialect: Dialect, all: &Tally) -> Vec<(Rule, usize)> {
+    let certain = Tally::of_text(&text(file).replace("TABLE IF NOT EXISTS", "TABLE"), dialect);
+    let in_doubt =
+        all.refused.iter().map(|(rule, count)| (*rule, count - certain.refused.get(rule).unwrap_or(&0)));
+    in_doubt.filter(|(_, count)| *count > 0).collect()
+}
+
+fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
+    assert_eq!(tally.statements, statements);
+    assert_eq!(tally.unparsable, 0);
+    let refused: BTreeMap<_, _> = refused.iter().copied().collect();
+    assert_eq!(tally.refused, refused);
+}
+
+/// Each refusal was looked at: 120 indexes and 23 foreign keys are on tables that the same
+/// migration makes IF NOT EXISTS, where nobody can tell; the others are right.
+#[test]
+fn litellm() {
+    let file = "postgresql.litellm.sql";
+    let tally = Tally::of(file, Dialect::Postgresql);
+    let refused = [
+        (Rule::SetNotNull, 1),
+        (Rule::DropColumn, 3),
+        (Rule::RenameColumn, 4),
+        (Rule::RenameTable, 1),
+        (Rule::ChangeColumnType, 3),
+        (Rule::AddForeignKey, 34),
+        (Rule::CreateIndex, 177),
+        (Rule::DropIndex, 25),
+    ];
+    expect(&tally, 627, &refused);
+    let expected = [(Rule::AddForeignKey, 23), (Rule::CreateIndex, 120)];
+    assert_eq!(in_doubt(file, Dialect::Postgresql, &tally), expected);
+}
+
+/// Each refusal was looked at: all are right. Most are functions that are dropped and made
+/// again, often with other arguments, which the version before does not know.
+#[test]
+fn procrastinate() {
+    let tally = Tally::of("postgresql.procrastinate.sql", Dialect::Postgresql);
+    let refused = [
+        (Rule::DropDefault, 1),
+        (Rule::DropColumn, 2),
+        (Rule::DropTable, 2),
+        (Rule::DropType, 34),
+        (Rule::RenameType, 1),
+        (Rule::ChangeColumnType, 2),
+        (Rule::AddCheck, 1),
+        (Rule::AddUnique, 2),
+        (Rule::CreateIndex, 10),
+        (Rule::DropIndex, 4),
+    ];
+    expect(&tally, 180, &refused);
+}
+
+/// Each refusal was looked at: all are right.
+#[test]
+fn flowise() {
+    let tally = Tally::of("mysql.flowise.sql", Dialect::Mysql);
+    let refused = [(Rule::SetNotNull, 2), (Rule::ChangeColumnType, 10), (Rule::UnboundedWrite, 1)];
+    expect(&tally, 48, &refused);
+}

@@ -1,0 +1,6 @@
+//! The rules of migration-check, on SQL that is data.
+
+mod fixtures;
+mod history;
+mod properties;
+mod told;

@@ -1,0 +1,5 @@
+ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0);
+
+ALTER TABLE orders ADD CHECK (total > 0), ALGORITHM=COPY;
+
+ALTER TABLE orders ALTER CHECK positive ENFORCED;

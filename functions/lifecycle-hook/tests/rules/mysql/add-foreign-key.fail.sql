@@ -1,0 +1,5 @@
+ALTER TABLE orders ADD CONSTRAINT buyer FOREIGN KEY (buyer_id) REFERENCES people (id);
+
+SET foreign_key_checks = 0;
+SET foreign_key_checks = 1;
+ALTER TABLE orders ADD FOREIGN KEY (buyer_id) REFERENCES people (id) ON DELETE CASCADE;

@@ -1,0 +1,7 @@
+ALTER TABLE orders ADD UNIQUE KEY one_number (number);
+
+CREATE UNIQUE INDEX one_number ON orders (number);
+
+ALTER TABLE orders ADD PRIMARY KEY (id);
+
+ALTER TABLE orders ADD COLUMN number VARCHAR(9) UNIQUE;

@@ -1,0 +1,6 @@
+ALTER TABLE orders ADD UNIQUE KEY one_number (number), ALGORITHM=INPLACE, LOCK=NONE;
+
+CREATE UNIQUE INDEX one_number ON orders (number) ALGORITHM=INPLACE LOCK=NONE;
+
+CREATE TABLE parcels (id BIGINT);
+CREATE UNIQUE INDEX one ON parcels (id);

@@ -1,0 +1,6 @@
+ALTER TABLE orders MODIFY region VARCHAR(200), ALGORITHM=INPLACE, LOCK=NONE;
+
+ALTER TABLE orders MODIFY state ENUM('open', 'sent', 'lost'), ALGORITHM=INSTANT;
+
+CREATE TABLE parcels (weight INT);
+ALTER TABLE parcels MODIFY weight BIGINT;

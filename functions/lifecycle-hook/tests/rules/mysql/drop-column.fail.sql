@@ -1,0 +1,5 @@
+ALTER TABLE orders DROP COLUMN region;
+
+ALTER TABLE `orders` DROP `region`, ALGORITHM=INSTANT;
+
+/*!50000 ALTER TABLE orders DROP COLUMN region */;

@@ -1,0 +1,3 @@
+DROP INDEX by_region ON orders LOCK=EXCLUSIVE;
+
+DROP INDEX by_region ON orders ALGORITHM=COPY;

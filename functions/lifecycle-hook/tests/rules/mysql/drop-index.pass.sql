@@ -1,0 +1,5 @@
+DROP INDEX by_region ON orders;
+
+ALTER TABLE orders DROP INDEX by_region, ALGORITHM=INPLACE, LOCK=NONE;
+
+ALTER TABLE orders ALTER INDEX by_region INVISIBLE;

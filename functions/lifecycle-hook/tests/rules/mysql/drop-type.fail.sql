@@ -1,0 +1,3 @@
+DROP FUNCTION total;
+
+DROP PROCEDURE IF EXISTS archive;

@@ -1,0 +1,5 @@
+ALTER TABLE orders RENAME COLUMN region TO area;
+
+ALTER TABLE orders CHANGE region area VARCHAR(8);
+
+ALTER TABLE orders CHANGE COLUMN region area VARCHAR(8), ALGORITHM=INSTANT;

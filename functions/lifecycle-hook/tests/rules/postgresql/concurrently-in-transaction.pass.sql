@@ -1,0 +1,8 @@
+BEGIN;
+CREATE TABLE parcels (id bigint);
+COMMIT;
+CREATE INDEX CONCURRENTLY by_region ON orders (region);
+
+BEGIN;
+ROLLBACK;
+DROP INDEX CONCURRENTLY by_region;

@@ -1,0 +1,3 @@
+ALTER TABLE orders ALTER COLUMN region SET DEFAULT 'us';
+
+ALTER DOMAIN region SET DEFAULT 'us';

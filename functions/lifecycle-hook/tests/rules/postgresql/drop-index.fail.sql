@@ -1,0 +1,3 @@
+DROP INDEX by_region;
+
+DROP INDEX IF EXISTS shop.by_region CASCADE;

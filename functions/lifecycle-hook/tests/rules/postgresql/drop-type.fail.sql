@@ -1,0 +1,9 @@
+DROP TYPE state;
+
+DROP DOMAIN IF EXISTS region CASCADE;
+
+DROP FUNCTION total(bigint);
+
+DROP EXTENSION pgcrypto;
+
+ALTER TYPE address DROP ATTRIBUTE street;

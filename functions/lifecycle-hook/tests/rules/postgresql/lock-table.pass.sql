@@ -1,0 +1,8 @@
+LOCK TABLE orders IN ROW EXCLUSIVE MODE;
+
+REFRESH MATERIALIZED VIEW CONCURRENTLY totals;
+
+CREATE TABLE parcels (id bigint);
+LOCK TABLE parcels;
+
+SET lock_timeout = '2s';

@@ -1,0 +1,4 @@
+ALTER TYPE state OWNER TO shop;
+
+CREATE TYPE colour AS ENUM ('red');
+ALTER TYPE colour RENAME TO tint;

@@ -1,0 +1,7 @@
+ALTER TABLE orders ALTER COLUMN region SET NOT NULL;
+
+ALTER TABLE orders ALTER region SET NOT NULL;
+
+ALTER TABLE orders ADD CONSTRAINT region_is_there NOT NULL region;
+
+ALTER DOMAIN region SET NOT NULL;

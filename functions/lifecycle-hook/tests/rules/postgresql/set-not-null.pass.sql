@@ -1,0 +1,10 @@
+ALTER TABLE orders ALTER COLUMN region DROP NOT NULL;
+
+ALTER TABLE orders ADD CONSTRAINT region_is_there CHECK (region IS NOT NULL) NOT VALID;
+
+ALTER TABLE orders VALIDATE CONSTRAINT region_is_there;
+
+ALTER TABLE orders ADD CONSTRAINT region_is_there NOT NULL region NOT VALID;
+
+CREATE TABLE parcels (weight int);
+ALTER TABLE parcels ALTER COLUMN weight SET NOT NULL;

@@ -1,0 +1,6 @@
+TRUNCATE orders;
+
+TRUNCATE TABLE ONLY orders, baskets RESTART IDENTITY CASCADE;
+
+CREATE TABLE parcels (id bigint PRIMARY KEY);
+TRUNCATE parcels CASCADE;

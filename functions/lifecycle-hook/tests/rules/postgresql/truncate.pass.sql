@@ -1,0 +1,4 @@
+CREATE TABLE parcels (id bigint);
+TRUNCATE TABLE parcels;
+
+DELETE FROM orders WHERE region = 'none';
