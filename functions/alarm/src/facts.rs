@@ -30,7 +30,7 @@ impl Found {
         let (alarms, ecs, last) = try_join3(
             aws.alarms(&names),
             aws.service(&service.cluster, &service.service),
-            last(aws, service),
+            last(aws, service, change.at),
         )
         .await?;
         let alarm = alarms.first().context("DescribeAlarms gave no answer")?;
@@ -83,10 +83,10 @@ pub fn alarm_facts(alarm: &Alarm, change: &Change, now: Timestamp) -> AlarmFacts
     }
 }
 
-async fn last(aws: &Aws, service: &Service) -> anyhow::Result<Option<Last>> {
+async fn last(aws: &Aws, service: &Service, red: Timestamp) -> anyhow::Result<Option<Last>> {
     match &service.engine {
         Engine::CodeDeploy { application, group } => by_codedeploy(aws, application, group).await,
-        Engine::Ecs => by_ecs(aws, service).await,
+        Engine::Ecs => by_ecs(aws, service, red).await,
     }
 }
 
@@ -123,9 +123,9 @@ async fn by_codedeploy(aws: &Aws, application: &str, group: &str) -> anyhow::Res
     }
 }
 
-async fn by_ecs(aws: &Aws, service: &Service) -> anyhow::Result<Option<Last>> {
+async fn by_ecs(aws: &Aws, service: &Service, red: Timestamp) -> anyhow::Result<Option<Last>> {
     let watch = SignedDuration::try_from(service.watch).unwrap_or(SignedDuration::MAX);
-    let since = aws.now().checked_sub(LONGEST.saturating_add(watch)).unwrap_or(Timestamp::MIN);
+    let since = red.checked_sub(LONGEST.saturating_add(watch)).unwrap_or(Timestamp::MIN);
     let newest = aws.newest_service_deployment(&service.cluster, &service.service, since).await?;
     Ok(newest.map(|newest| Last {
         id: newest.arn,

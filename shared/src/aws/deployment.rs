@@ -21,8 +21,8 @@ pub struct Described {
     pub rolled_back_by: Option<String>,
     /// Why it failed or was stopped, in CodeDeploy's words.
     pub error: Option<String>,
-    /// Where its AppSpec is.
-    revision: RevisionLocation,
+    /// Where its AppSpec is; CodeDeploy's own rollbacks may have none.
+    revision: Option<RevisionLocation>,
 }
 
 /// What a deployment is for.
@@ -61,7 +61,8 @@ impl Aws {
     pub async fn appspec_of(&self, described: &Described) -> anyhow::Result<String> {
         let call = self.codedeploy.get_application_revision().application_name(&described.application);
         let what = || format!("reading the AppSpec of {}", described.deployment.id);
-        let answer = call.revision(described.revision.clone()).send().await.map_err(failed(what()))?;
+        let revision = described.revision.clone().ok_or(Missing("revision")).with_context(what)?;
+        let answer = call.revision(revision).send().await.map_err(failed(what()))?;
         let revision = answer.revision();
         let content =
             revision.and_then(|revision| revision.app_spec_content()).and_then(|spec| spec.content());
@@ -100,7 +101,7 @@ impl Described {
                 .and_then(|rollback| rollback.rollback_deployment_id())
                 .map(str::to_owned),
             error: error.and_then(|error| error.message()).map(str::to_owned),
-            revision: info.revision().ok_or(Missing("revision"))?.clone(),
+            revision: info.revision().cloned(),
         })
     }
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub seed: u64,
     /// First address that tasks get; 253 from here are used, each by one task at a time.
     pub first_task_address: Ipv4Addr,
+    /// How many there are from that one on.
+    pub task_addresses: u32,
     /// Scheme and authority of this cloud, as functions and clients reach it.
     pub endpoint: String,
     /// How long ListDeployments does not yet know a new deployment.
@@ -48,6 +50,7 @@ impl Default for Settings {
             partition: "aws".into(),
             seed: 0,
             first_task_address: Ipv4Addr::new(127, 77, 0, 2),
+            task_addresses: 65_000,
             endpoint: "http://127.0.0.1".into(),
             list_deployments_lag: 2_000,
             red_alarm_stops_at_start: true,

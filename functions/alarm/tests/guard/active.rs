@@ -1,5 +1,7 @@
 //! An alarm while a deployment is active.
 
+use std::time::Duration;
+
 use cloud::fixture::Scene;
 use cloud::in_process::{Faults, Injected};
 use futures_util::future::join_all;
@@ -82,7 +84,7 @@ async fn an_alarm_that_was_red_before_is_not_blamed_and_not_forgotten() {
     let event = stage.red();
     // Somebody deploys by hand in spite of it.
     let revision = stage.release.live("api")["taskDefinition"]["taskDefinitionArn"].clone();
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
     let by_hand = stage.by_hand(revision.as_str().unwrap());
     let (decision, reason) = stage.deliver(&event).await;
     assert_eq!(decision, "nothing");
@@ -104,7 +106,7 @@ async fn however_often_and_late_it_is_told_there_is_one_stop_and_one_rollback() 
     assert_eq!(stage.release.ended(&id).await, "Stopped");
     for _ in 0..3 {
         assert_eq!(stage.deliver(&event).await.0, "nothing");
-        tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_secs(120)).await;
     }
     // Red once more for the same reason, when all is taken back.
     stage.set(ALARM, "OK");
@@ -133,7 +135,7 @@ async fn a_rollback_is_never_stopped_whoever_began_it() {
     stage.deliver(&stage.red()).await;
     stage.release.ended(&id).await;
     stage.set(ALARM, "OK");
-    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
     let (decision, reason) = stage.deliver(&stage.red()).await;
     assert_eq!(decision, "escalate", "{reason}");
     assert_eq!(stage.done("StopDeployment"), 1);
@@ -192,6 +194,7 @@ async fn whatever_aws_does_the_deployment_is_stopped_or_the_event_comes_again() 
             stage.release.cloud.faults(Faults::default());
             deliver(&stage.function(), &event).await.unwrap();
             assert_eq!(stage.release.ended(&id).await, "Stopped", "{kind:?} {seed}");
+            tokio::time::sleep(Duration::from_secs(60)).await;
             assert_eq!(stage.rollbacks(), 1);
         }
     }

@@ -103,8 +103,7 @@ impl Stage {
     pub async fn canary(&self) {
         self.release
             .until("the canary takes traffic", |world| {
-                let timeline = world.cloud.timeline().iter();
-                let last = timeline.filter(|entry| entry.kind == Kind::Traffic).next_back();
+                let last = world.cloud.timeline().iter().rfind(|entry| entry.kind == Kind::Traffic);
                 last.is_some_and(|entry| entry.text.contains("10"))
             })
             .await;
@@ -129,15 +128,17 @@ impl Stage {
 
     /// How many deployments were made to take one back, by whomever.
     pub fn rollbacks(&self) -> usize {
-        let names = json!({ "applicationName": "api-deploy", "deploymentGroupName": "api-group" });
+        self.rollbacks_of("api")
+    }
+
+    pub fn rollbacks_of(&self, name: &str) -> usize {
+        let names = json!({
+            "applicationName": format!("{name}-deploy"), "deploymentGroupName": format!("{name}-group"),
+        });
         let ids =
             self.call("codedeploy", "ListDeployments", names)["deployments"].as_array().unwrap().clone();
         let infos: Vec<_> = ids.iter().map(|id| self.deployment(id.as_str().unwrap())).collect();
-        let of_rollback = |info: &&Value| {
-            let described = info["description"].as_str().unwrap_or_default();
-            info["creator"] == "codeDeployRollback" || described.contains(": rollback of ")
-        };
-        infos.iter().filter(of_rollback).count()
+        infos.iter().filter(|info| is_rollback(info)).count()
     }
 
     /// The function, as in a new execution environment.
@@ -232,6 +233,11 @@ impl Stage {
         );
         self.call("sns", "Subscribe", json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": queue }));
     }
+}
+
+pub fn is_rollback(info: &Value) -> bool {
+    let described = info["description"].as_str().unwrap_or_default();
+    info["creator"] == "codeDeployRollback" || described.contains(": rollback of ")
 }
 
 fn tags(revision: &Value) -> Vec<(String, String)> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{ALARM, Stage};
+use crate::scene::{ALARM, Stage, is_rollback};
 
 /// Version 2 is live, its deployment has just succeeded.
 async fn succeeded() -> (Stage, String, String) {
@@ -30,20 +30,10 @@ async fn within_the_watch_what_served_before_is_deployed_again_at_once() {
     assert_eq!(stage.deliver(&event).await.0, "nothing");
     assert_eq!((stage.rollbacks(), stage.done("CreateDeployment")), (1, 1));
     assert_eq!(stage.messages(), ["alarm-stopped"]);
-    let rollback = stage.call(
-        "codedeploy",
-        "ListDeployments",
-        json!({ "applicationName": "api-deploy", "deploymentGroupName": "api-group" }),
-    );
-    let infos: Vec<_> = rollback["deployments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|id| stage.deployment(id.as_str().unwrap()))
-        .collect();
-    let ours =
-        infos.iter().find(|info| info["description"].as_str().unwrap_or_default().contains("rollback of"));
-    let ours = ours.unwrap();
+    let names = json!({ "applicationName": "api-deploy", "deploymentGroupName": "api-group" });
+    let ids = stage.call("codedeploy", "ListDeployments", names)["deployments"].as_array().unwrap().clone();
+    let infos: Vec<_> = ids.iter().map(|id| stage.deployment(id.as_str().unwrap())).collect();
+    let ours = infos.iter().find(|info| is_rollback(info)).unwrap();
     assert_eq!(ours["deploymentConfigName"], "CodeDeployDefault.ECSAllAtOnce");
     assert!(
         ours["description"].as_str().unwrap().ends_with(&format!("rollback of {id}: alarm {ALARM}")),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scene::{Release, deliver, entry, get, pushed, told};
+use crate::scene::{Release, by_hand, deliver, entry, get, pushed, told};
 use cloud::fixture::{self, Scene};
 use cloud::in_process::{Faults, Injected};
 use futures_util::future::join;

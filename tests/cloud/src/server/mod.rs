@@ -90,6 +90,7 @@ impl Host {
             region: options.region.clone(),
             seed: options.seed,
             first_task_address: first_task_address(address.port()),
+            task_addresses: 253,
             endpoint: format!("http://{address}"),
             red_alarm_stops_at_start: options.red_alarm_stops_at_start,
             task_sets_as_deployments: options.task_sets_as_deployments,

@@ -10,9 +10,6 @@ use super::names::texts;
 use super::task::Interface;
 use crate::cloud::Cloud;
 
-/// How many addresses there are, from `settings.first_task_address` on.
-const COUNT: u32 = 253;
-
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Pool {
     taken: BTreeSet<u32>,
@@ -22,11 +19,11 @@ pub(super) struct Pool {
 }
 
 pub(super) fn take(cloud: &mut Cloud) -> Option<Ipv4Addr> {
-    let first = u32::from(cloud.settings.first_task_address);
+    let (first, count) = (u32::from(cloud.settings.first_task_address), cloud.settings.task_addresses);
     let pool = &mut cloud.state.ecs.addresses;
-    let free = (0..COUNT).map(|n| (pool.next + n) % COUNT).find(|n| !pool.taken.contains(n))?;
+    let free = (0..count).map(|n| (pool.next + n) % count).find(|n| !pool.taken.contains(n))?;
     pool.taken.insert(free);
-    pool.next = (free + 1) % COUNT;
+    pool.next = (free + 1) % count;
     Some(Ipv4Addr::from(first + free))
 }
 
