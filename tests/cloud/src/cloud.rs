@@ -10,6 +10,7 @@ use crate::fault::Fault;
 use crate::http::{Request, Response};
 use crate::ids::Ids;
 use crate::services::{self, Timer};
+use crate::slack::{self, Slack};
 use crate::time::{self, Ms};
 use crate::timeline::{Entry, Kind};
 use crate::wire;
@@ -111,6 +112,8 @@ pub struct Cloud {
     waiting: BTreeMap<Ticket, wire::Envelope>,
     answered: BTreeMap<Ticket, Response>,
     pub(crate) state: services::State,
+    /// Beside AWS: where messages end.
+    pub slack: Slack,
 }
 
 impl Cloud {
@@ -126,6 +129,7 @@ impl Cloud {
             waiting: BTreeMap::new(),
             answered: BTreeMap::new(),
             state: services::State::default(),
+            slack: Slack::default(),
             settings,
         };
         services::start(&mut cloud);
@@ -143,6 +147,16 @@ impl Cloud {
             Answer::Ready(response) => Answer::Ready(self.dated(response)),
             pending @ Answer::Pending(_) => pending,
         }
+    }
+
+    /// Answers a request to Slack; `path` is what [`slack::path`] gave.
+    pub fn slack(&mut self, path: &str, request: &Request, now: Ms) -> slack::Outcome {
+        self.advance(now);
+        let (outcome, notes) = self.slack.handle(path, request, self.now);
+        for text in notes {
+            self.note(Kind::Message, text, Value::Null);
+        }
+        outcome
     }
 
     /// Every answer of AWS carries the time by its own clock.

@@ -19,6 +19,7 @@ pub mod sample_app;
 pub mod samples;
 pub mod server;
 pub mod services;
+pub mod slack;
 pub mod time;
 pub mod timeline;
 mod weighted;

@@ -1,6 +1,6 @@
 //! The cloud's own port: AWS's APIs, and `/_cloud/…` to look inside.
 
-use std::convert::Infallible;
+use std::io;
 use std::rc::Rc;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,6 +14,7 @@ use super::Host;
 use crate::cloud::BLOBS;
 use crate::http::{Request, Response};
 use crate::services::{ecs, lambda};
+use crate::slack;
 use crate::{Answer, Ticket};
 
 /// Largest request taken, in bytes: a deployment package in base64, and some.
@@ -36,7 +37,7 @@ pub async fn serve(host: Rc<Host>, listener: TcpListener) {
 async fn answer(
     host: Rc<Host>,
     request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+) -> io::Result<hyper::Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, MOST).collect().await {
         Ok(body) => body.to_bytes(),
@@ -52,6 +53,13 @@ async fn answer(
             .collect(),
         body: body.to_vec(),
     };
+    if let Some(path) = slack::path("", &request) {
+        return match host.happen(|cloud, now| cloud.slack(path, &request, now)) {
+            slack::Outcome::Answer(response) => Ok(whole(response)),
+            slack::Outcome::Broken(why) => Err(io::Error::new(io::ErrorKind::ConnectionReset, why)),
+            slack::Outcome::Silence => std::future::pending().await,
+        };
+    }
     let response = match request.path().strip_prefix("/_cloud/") {
         Some(path) if !request.path().starts_with(BLOBS) => look(&host, path, &request),
         _ => aws(&host, &request).await,
@@ -93,7 +101,10 @@ fn look(host: &Rc<Host>, path: &str, request: &Request) -> Response {
                 None => text(404, format!("no task '{task}' with a container '{container}' here")),
             }
         }
-        _ => text(404, "here are /_cloud/timeline[?format=json], /_cloud/state and /_cloud/clock".into()),
+        _ => text(
+            404,
+            "here are /_cloud/timeline[?format=json], /_cloud/state, /_cloud/clock and /_cloud/slack".into(),
+        ),
     }
 }
 

@@ -7,6 +7,7 @@ use super::World;
 use crate::http::{Request, Response};
 use crate::sample_app::{Behaviour, Reaction};
 use crate::services::elbv2::{self, ListenerRoutes, RouteAction, RouteTargets};
+use crate::slack;
 use crate::{Ms, Report, SECOND};
 
 /// An ALB's idle timeout.
@@ -24,9 +25,17 @@ struct Served {
 
 impl World {
     /// Sends a request over HTTP, now: to a listener where the host is this machine's name, to
-    /// a task where it is the task's address. A listener's answer is counted at once, however
+    /// a task where it is the task's address; or to Slack. A listener's answer is counted at once, however
     /// long it takes. Errors: nothing listens there.
     pub fn request(&mut self, host: &str, port: u16, request: &Request) -> Result<Reaction, String> {
+        if let Some(path) = slack::path(host, request) {
+            let now = self.now();
+            return match self.cloud.slack(path, request, now) {
+                slack::Outcome::Answer(response) => Ok(Reaction::Answer { after: 0, response }),
+                slack::Outcome::Broken(why) => Err(format!("{host}:{port}: {why}")),
+                slack::Outcome::Silence => Ok(Reaction::Silence),
+            };
+        }
         if matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]") {
             let route = self.route(port).ok_or_else(|| format!("{host}:{port}: connection refused"))?;
             let action = route.action(request.header("host").unwrap_or(host), request.path());
