@@ -27,7 +27,8 @@ pub enum Form {
     LoudDetail,
 }
 
-/// Where something is posted.
+/// Where something is posted. One channel has one audience: where both read the same one, it is
+/// that of the deployments, whose messages stand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     pub audience: Audience,
@@ -85,18 +86,25 @@ impl News {
     pub fn channels(&self, notify: &Notify) -> Vec<Channel> {
         let mut channels: Vec<Channel> = Vec::new();
         for audience in self.audiences() {
-            let name = match audience {
-                Audience::Deploy => notify.slack.as_ref(),
+            let channel = match audience {
+                Audience::Deploy => channel(Audience::Deploy, notify.slack.as_ref()),
                 // Whoever wants to hear of alarms after the watch says so by a channel for them.
-                Audience::Ops if matches!(self, Self::AlarmAfterWatch { .. }) => notify.alarms.as_ref(),
-                Audience::Ops => notify.alarms.as_ref().or(notify.slack.as_ref()),
+                Audience::Ops if matches!(self, Self::AlarmAfterWatch { .. }) && notify.alarms.is_none() => {
+                    None
+                }
+                Audience::Ops if notify.alarms.is_none() || notify.alarms == notify.slack => {
+                    channel(Audience::Deploy, notify.slack.as_ref())
+                }
+                Audience::Ops => channel(Audience::Ops, notify.alarms.as_ref()),
             };
-            if let Some(name) = name.filter(|name| channels.iter().all(|other| other.name != **name)) {
-                channels.push(Channel { audience: *audience, name: name.clone() });
-            }
+            channels.extend(channel.filter(|channel| !channels.contains(channel)));
         }
         channels
     }
+}
+
+fn channel(audience: Audience, name: Option<&String>) -> Option<Channel> {
+    name.map(|name| Channel { audience, name: name.clone() })
 }
 
 #[cfg(test)]
@@ -144,6 +152,13 @@ mod tests {
         }
         let same = Notify { slack: Some("#all".into()), alarms: Some("#all".into()), unwatched: false };
         assert!(told(&same).iter().all(|(_, channels)| channels == &["#all"]));
+        for notify in [one, same] {
+            let mut channels = every_news().into_iter().flat_map(|news| news.channels(&notify));
+            assert!(
+                channels.all(|channel| channel.audience == Audience::Deploy),
+                "its messages are found again"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,220 @@
+//! notify: takes messages from a queue and posts them to Slack, never in a deployment's way.
+//!
+//! An item that could not be told fails, and the queue brings it back; after some times, it
+//! goes to the dead-letter queue. Delivered twice, late or in another order, a message changes
+//! nothing that is later.
+
+mod api;
+mod bot;
+mod credentials;
+mod decide;
+mod event;
+mod failure;
+mod lookup;
+mod memory;
+mod thread;
+mod webhook;
+
+use std::collections::HashSet;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use shared::aws::{Aws, Secrets, Web};
+use shared::config::Releases;
+use shared::message::route::Channel;
+use shared::message::{Message, short};
+use shared::start::Invocation;
+use tokio::time::Instant;
+
+use api::Api;
+use bot::Bot;
+use credentials::{Age, Credentials, Vault};
+use event::Item;
+use failure::Failure;
+use memory::Memory;
+use thread::{Place, TAG, Thread};
+use webhook::Webhook;
+
+const SLACK: &str = "https://slack.com/api";
+
+/// What is kept between events.
+pub struct Notify {
+    aws: Aws,
+    releases: Releases,
+    web: Web,
+    vault: Vault,
+    /// Of Slack's Web API.
+    base: String,
+    memory: Memory,
+}
+
+/// What SQS is told: all other items are done.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    pub batch_item_failures: Vec<ItemFailure>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFailure {
+    pub item_identifier: String,
+}
+
+impl Notify {
+    /// From the environment: `SLUICE_RELEASES`, `SLUICE_SLACK_SECRET`, `SLUICE_SLACK_URL` and
+    /// what Lambda gives.
+    pub async fn from_environment() -> anyhow::Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let secret = variable("SLUICE_SLACK_SECRET").context(
+            "SLUICE_SLACK_SECRET is not set; set it to the name of the secret with Slack's bot token or webhook",
+        )?;
+        let base = variable("SLUICE_SLACK_URL").unwrap_or_else(|| SLACK.to_owned());
+        Ok(Self::new(Aws::from_environment()?, shared::start::releases()?, secret, &base))
+    }
+
+    /// `secret`: a name in Secrets Manager; `base`: where Slack's Web API is.
+    pub fn new(aws: Aws, releases: Releases, secret: String, base: &str) -> Self {
+        let vault = Vault::new(Secrets::new(&aws), secret);
+        let base = base.trim_end_matches('/').to_owned();
+        Self { web: aws.web(), vault, aws, releases, base, memory: Memory::default() }
+    }
+
+    /// Tells the items of one event, earlier facts first. Once one of a deployment fails, so do
+    /// those after it: they must not overtake.
+    pub async fn handle(&self, invocation: Invocation) -> anyhow::Result<Answer> {
+        let end = Instant::now() + invocation.time;
+        let (mut failed, mut held) = (Vec::new(), HashSet::new());
+        let mut readable = Vec::new();
+        for Item { id, message } in event::items(&invocation.event)? {
+            match message {
+                Ok(message) => readable.push((id, message)),
+                Err(e) => {
+                    tracing::error!(item = id, "not told: {e:#}");
+                    failed.push(id);
+                }
+            }
+        }
+        readable.sort_by_key(|(_, message)| message.at);
+        for (id, message) in readable {
+            let key = message.key();
+            let told = match held.contains(&key) {
+                true => {
+                    Err(Failure::NotDone { why: "an earlier message of it was not told".into(), after: None })
+                }
+                false => self.tell(&message, end).await,
+            };
+            if let Err(failure) = told {
+                let (news, service) = (message.news.kind(), message.service);
+                tracing::error!(item = id, news, service, "not told: {failure}");
+                held.insert(key);
+                failed.push(id);
+            }
+        }
+        let failures = failed.into_iter().map(|item_identifier| ItemFailure { item_identifier });
+        Ok(Answer { batch_item_failures: failures.collect() })
+    }
+
+    async fn tell(&self, message: &Message, end: Instant) -> Result<(), Failure> {
+        let (news, name) = (message.news.kind(), message.service.as_str());
+        let Some(service) = self.releases.by_name(name) else {
+            tracing::warn!(news, service = name, "not posted: releases.yaml has no such service");
+            return Ok(());
+        };
+        let channels = message.news.channels(&service.notify);
+        if channels.is_empty() {
+            tracing::info!(
+                news,
+                service = name,
+                "not posted: the service has no channel for it under 'notify'"
+            );
+            return Ok(());
+        }
+        match self.tell_with(Age::Kept, message, &channels, end).await {
+            // The secret may have been changed since it was fetched.
+            Err(Failure::Credentials(_)) => {}
+            other => return other,
+        }
+        let told = self.tell_with(Age::Fresh, message, &channels, end).await;
+        told.map_err(|failure| match failure {
+            Failure::Credentials(error) => Failure::Refused(format!(
+                "Slack refuses what the secret {} holds ({error}): put a valid one in",
+                self.vault.name()
+            )),
+            other => other,
+        })
+    }
+
+    async fn tell_with(
+        &self,
+        age: Age,
+        message: &Message,
+        channels: &[Channel],
+        end: Instant,
+    ) -> Result<(), Failure> {
+        let credentials = self.vault.credentials(age).await?;
+        let mut thread = self.thread(message).await;
+        let before = thread.clone();
+        let mut told = Ok(());
+        for channel in channels {
+            let tagged = thread.as_ref().and_then(|thread| thread.place(channel.audience));
+            match self.tell_channel(&credentials, message, channel, tagged, end).await {
+                Ok(place) => thread.iter_mut().for_each(|thread| thread.set(channel.audience, place.clone())),
+                // The other channel hears of it all the same.
+                Err(failure) => told = told.and(Err(failure)),
+            }
+        }
+        if thread != before {
+            self.record(message, thread.as_ref()).await;
+        }
+        told
+    }
+
+    async fn tell_channel(
+        &self,
+        credentials: &Credentials,
+        message: &Message,
+        channel: &Channel,
+        tagged: Option<&Place>,
+        end: Instant,
+    ) -> Result<Place, Failure> {
+        let (web, memory) = (&self.web, &self.memory);
+        match credentials {
+            Credentials::Bot(token) => {
+                let api = Api { web, base: &self.base, token, end };
+                Bot { api, memory }.tell(message, channel, tagged).await
+            }
+            Credentials::Webhooks { by_channel, rest } => {
+                let url = by_channel.get(&channel.name).or(rest.as_ref()).ok_or_else(|| {
+                    let (secret, name) = (self.vault.name(), &channel.name);
+                    Failure::Refused(format!(
+                        "the secret {secret} has no webhook for {name}: add one to \"webhooks\""
+                    ))
+                })?;
+                Webhook { web, memory, url, end }.tell(message, channel, tagged).await
+            }
+        }
+    }
+
+    /// What the revision's tag knows; none for what has no revision, or where ECS does not say.
+    async fn thread(&self, message: &Message) -> Option<Thread> {
+        let (revision, deployment) =
+            (message.release.revision.as_ref()?, message.release.deployment.as_ref()?);
+        match self.aws.revision(revision).await {
+            Ok(found) => Some(Thread::read(found?.tag(TAG), short(deployment))),
+            Err(e) => {
+                tracing::warn!("cannot read the tags of {revision}, Slack is asked instead: {e:#}");
+                None
+            }
+        }
+    }
+
+    /// Writes the tag. Where that fails, the next message is found through Slack.
+    async fn record(&self, message: &Message, thread: Option<&Thread>) {
+        if let (Some(revision), Some(thread)) = (&message.release.revision, thread)
+            && let Err(e) = self.aws.tag(revision, &[(TAG, thread.to_string())]).await
+        {
+            tracing::warn!("where the message stands is not recorded: {e:#}");
+        }
+    }
+}
