@@ -12,7 +12,7 @@ use shared::message::slack::Blocks;
 use crate::api::{Api, Waits};
 use crate::decide::{self, Detail, Headline};
 use crate::failure::Failure;
-use crate::lookup::{EVENT_TYPE, Found, Lookup};
+use crate::lookup::{EVENT_TYPE, Found, Lookup, Sought};
 use crate::memory::Memory;
 use crate::thread::Place;
 
@@ -106,14 +106,7 @@ impl Bot<'_> {
     async fn post(&self, message: &Message, channel: &Channel, state: State) -> Result<Place, Failure> {
         let mut body = body(&message.headline(), &headline_metadata(message, state));
         body["channel"] = json!(channel.name.trim_start_matches('#'));
-        let lookup = self.lookup(channel);
-        let found = async || {
-            Ok(match lookup.headline(message).await? {
-                Found::Here(Place { at: Some(at), state: there }) if there == state => Some(at),
-                Found::Here(_) | Found::Nothing | Found::Unknown => None,
-            })
-        };
-        let at = self.once(channel, &body, found).await?;
+        let at = self.once(channel, &body, &Sought::Headline(message, state)).await?;
         self.memory.know_channel(&channel.name, &at.0);
         Ok(Place { at: Some(at), state })
     }
@@ -131,20 +124,14 @@ impl Bot<'_> {
         if detail == Detail::Nothing || self.memory.has_told(&id, &channel.name) {
             return Ok(());
         }
-        let lookup = self.lookup(channel);
-        let found = async || {
-            Ok(match lookup.detail(channel_id, ts, &id).await? {
-                Found::Here(()) => Some((channel_id.clone(), ts.clone())),
-                Found::Nothing | Found::Unknown => None,
-            })
-        };
-        if found().await?.is_none() {
+        let sought = Sought::Detail { channel: channel_id, ts, id: &id };
+        if self.lookup(channel).find(&sought).await?.is_none() {
             let mut body = body(&message.in_thread(), &json!({ "id": id }));
             (body["channel"], body["thread_ts"]) = (json!(channel_id), json!(ts));
             if detail == Detail::Loud {
                 body["reply_broadcast"] = json!(true);
             }
-            match self.once(channel, &body, found).await {
+            match self.once(channel, &body, &sought).await {
                 // A person deleted the message in between; its detail has no place any more.
                 Ok(_) | Err(Failure::Gone(_)) => {}
                 Err(failure) => return Err(failure),
@@ -154,12 +141,12 @@ impl Bot<'_> {
         Ok(())
     }
 
-    /// Posts something once: where it is not known whether it was posted, `found` looks first.
+    /// Posts something once: where it is not known whether it was posted, looks first.
     async fn once(
         &self,
         channel: &Channel,
         body: &Value,
-        found: impl AsyncFn() -> Result<Option<(String, String)>, Failure>,
+        sought: &Sought<'_>,
     ) -> Result<(String, String), Failure> {
         let mut waits = Waits::new(self.api.end);
         loop {
@@ -167,7 +154,7 @@ impl Bot<'_> {
                 Ok(answer) => return posted(&answer),
                 Err(failure @ Failure::Unknown(_)) => {
                     waits.next(failure).await?;
-                    if let Some(at) = found().await? {
+                    if let Some(at) = self.lookup(channel).find(sought).await? {
                         return Ok(at);
                     }
                 }

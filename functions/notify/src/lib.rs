@@ -24,7 +24,7 @@ use shared::config::Releases;
 use shared::message::route::Channel;
 use shared::message::{Message, short};
 use shared::start::Invocation;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use api::Api;
 use bot::Bot;
@@ -102,7 +102,8 @@ impl Notify {
                 true => {
                     Err(Failure::NotDone { why: "an earlier message of it was not told".into(), after: None })
                 }
-                false => self.tell(&message, end).await,
+                // Boxed: its type would be too deep for the compiler.
+                false => Box::pin(self.tell(&message, end)).await,
             };
             if let Err(failure) = told {
                 let (news, service) = (message.news.kind(), message.service);
@@ -152,8 +153,10 @@ impl Notify {
         channels: &[Channel],
         end: Instant,
     ) -> Result<(), Failure> {
-        let credentials = self.vault.credentials(age).await?;
-        let mut thread = self.thread(message).await;
+        let late =
+            || Failure::NotDone { why: "AWS did not answer in the time that was left".into(), after: None };
+        let credentials = timeout_at(end, self.vault.credentials(age)).await.map_err(|_| late())??;
+        let mut thread = timeout_at(end, self.thread(message)).await.map_err(|_| late())?;
         let before = thread.clone();
         let mut told = Ok(());
         for channel in channels {
@@ -165,7 +168,8 @@ impl Notify {
             }
         }
         if thread != before {
-            self.record(message, thread.as_ref()).await;
+            // What Slack was told is told: a tag that takes too long is left.
+            let _ = timeout_at(end, self.record(message, thread.as_ref())).await;
         }
         told
     }

@@ -26,6 +26,15 @@ pub enum Found<T> {
     Unknown,
 }
 
+/// A message that may have been posted, or not.
+#[derive(Debug, Clone, Copy)]
+pub enum Sought<'a> {
+    /// In this state.
+    Headline(&'a Message, State),
+    /// In the thread of `ts`.
+    Detail { channel: &'a str, ts: &'a str, id: &'a str },
+}
+
 /// Looks into a channel's past.
 pub struct Lookup<'a> {
     pub api: &'a Api<'a>,
@@ -35,6 +44,20 @@ pub struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
+    /// Channel and `ts` of what was posted after all, those of the thread for a detail.
+    pub async fn find(&self, sought: &Sought<'_>) -> Result<Option<(String, String)>, Failure> {
+        Ok(match *sought {
+            Sought::Headline(message, state) => match self.headline(message).await? {
+                Found::Here(Place { at, state: there }) if there == state => at,
+                Found::Here(_) | Found::Nothing | Found::Unknown => None,
+            },
+            Sought::Detail { channel, ts, id } => match self.detail(channel, ts, id).await? {
+                Found::Here(()) => Some((channel.to_owned(), ts.to_owned())),
+                Found::Nothing | Found::Unknown => None,
+            },
+        })
+    }
+
     /// The message of this key, in its latest state.
     pub async fn headline(&self, message: &Message) -> Result<Found<Place>, Failure> {
         let Found::Here(id) = self.channel_id().await? else { return Ok(Found::Unknown) };
