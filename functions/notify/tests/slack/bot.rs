@@ -79,6 +79,18 @@ async fn a_message_whose_tag_was_never_written_is_found_through_slack() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tag_from_before_the_last_edit_does_not_bring_an_earlier_state_back() {
+    let stage = Stage::new(Environment::Cold);
+    stage.say(0, started()).await;
+    let old = json!([{ "key": "sluice:thread", "value": stage.tag().unwrap() }]);
+    stage.say(90, rolled_back()).await;
+    stage.call("ecs", "TagResource", json!({ "resourceArn": stage.revision, "tags": old }));
+    stage.say(60, succeeded()).await;
+    stage.assert_one("deploys", BACK, "");
+    assert!(stage.tag().unwrap().contains("/5@"), "and the tag is right again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_right_to_look_the_tag_alone_keeps_it_one_message() {
     let stage = Stage::new(Environment::Cold);
     stage.slack(|slack| slack.scopes.retain(|scope| scope == "chat:write"));

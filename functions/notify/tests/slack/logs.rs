@@ -1,7 +1,7 @@
 //! No secret reaches a log, whatever goes wrong.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
 
 use cloud::slack::{Slack, TOKEN, Trouble, WEBHOOK_SECRET};
 use serde_json::json;
@@ -11,9 +11,13 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::scene::{Environment, Stage, rolled_back};
 
-/// Keeps all that anyone logs at any level, before anything is redacted.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<String>>);
+/// Keeps all that anyone logs at any level, before anything is redacted, by thread: each test
+/// has one of its own.
+struct Lines;
+
+thread_local! {
+    static LINES: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 impl Subscriber for Lines {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -21,12 +25,12 @@ impl Subscriber for Lines {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        attributes.record(&mut self.clone());
+        attributes.record(&mut Self);
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
+        values.record(&mut Self);
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -34,7 +38,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         // What others log is theirs: the function's own log passes on their warnings only.
         if ["notify", "shared"].iter().any(|krate| event.metadata().target().starts_with(krate)) {
-            event.record(&mut self.clone());
+            event.record(&mut Self);
         }
     }
 
@@ -45,12 +49,13 @@ impl Subscriber for Lines {
 
 impl Visit for Lines {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
+        LINES.with_borrow_mut(|lines| writeln!(lines, "{field}={value:?}").unwrap());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn neither_a_token_nor_a_webhook_is_ever_logged() {
+    tracing::subscriber::set_global_default(Lines).unwrap();
     let webhook = |slack: &Slack| format!("https://hooks.slack.com{}", slack.webhook("ops"));
     let webhook = webhook(&Slack::default());
     let secrets = [
@@ -73,13 +78,11 @@ async fn neither_a_token_nor_a_webhook_is_ever_logged() {
             Some(Trouble::Error("invalid_auth".into())),
             Some(Trouble::Error("not_in_channel".into())),
         ] {
-            let lines = Lines::default();
-            let guard = tracing::subscriber::set_default(lines.clone());
+            LINES.take();
             let stage = Stage::with_secret(Environment::Warm, &secret);
             stage.slack(|slack| slack.script(std::iter::repeat_n(trouble.clone(), 12)));
             stage.say(0, rolled_back()).await;
-            drop(guard);
-            let lines = lines.0.lock().unwrap().clone();
+            let lines = LINES.take();
             assert!(lines.contains("api:v2"), "the log says what it is about: {lines}");
             for hidden in [TOKEN, WEBHOOK_SECRET, "hunter2"] {
                 assert!(!lines.contains(hidden), "{trouble:?}: {lines}");

@@ -135,6 +135,12 @@ impl Stage {
         topic.publish(message).await;
     }
 
+    /// How many instances of the function may run side by side.
+    pub fn concurrency(&self, most: u64) {
+        let input = json!({ "FunctionName": "notify", "ReservedConcurrentExecutions": most });
+        self.call("lambda", "PutFunctionConcurrency", input);
+    }
+
     /// Puts a message into the queue as it is.
     pub fn queue(&self, body: &str) {
         let url = self.call("sqs", "GetQueueUrl", json!({ "QueueName": "notify" }))["QueueUrl"].clone();

@@ -113,6 +113,19 @@ async fn an_outage_of_ten_minutes_delays_messages_and_loses_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slack_is_left_alone_for_as_long_as_it_asks() {
+    let stage = Stage::new(Environment::Warm);
+    // The channels, its history, then the post.
+    stage.slack(|slack| slack.script([None, None, Some(Trouble::RateLimited(7))]));
+    let began = stage.cloud.now();
+    stage.say(0, started()).await;
+    let posted = stage.slack(|slack| slack.shown("deploys")[0].ts.parse::<f64>().unwrap());
+    #[allow(clippy::cast_precision_loss)]
+    let after = posted - began as f64 / 1_000.0;
+    assert!((7.0..8.0).contains(&after), "{after} s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_deployments_at_once_are_all_told_at_slacks_pace() {
     let stage = Stage::new(Environment::Warm);
     for n in 0..40 {
@@ -146,10 +159,12 @@ async fn what_follows_a_message_that_failed_waits_for_it() {
         release: shared::message::Release { deployment: Some("d-OTHER".into()), ..Default::default() },
         ..stage.message(30, succeeded())
     };
-    for message in [stage.message(0, started()), stage.message(60, rolled_back()), other] {
+    stage.concurrency(0);
+    for message in [stage.message(60, rolled_back()), stage.message(0, started()), other] {
         stage.queue(&message.to_json().unwrap());
     }
-    // One batch, as the function is busy with what came first.
+    // All in one batch, now that the function may run.
+    stage.concurrency(1);
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(stage.shown("deploys"), ["✅ api: a release is live"], "another deployment goes on");
     assert!(stage.shown("ops").is_empty());

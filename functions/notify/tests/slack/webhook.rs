@@ -33,6 +33,17 @@ async fn each_message_is_a_post_and_a_late_one_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_detail_delivered_twice_is_posted_once() {
+    let stage = Stage::with_secret(Environment::Warm, &both());
+    let check = || shared::message::News::CheckFailed { event: "AfterInstall".into(), reason: "x".into() };
+    for seconds in [30, 30, 40] {
+        stage.say(seconds, check()).await;
+    }
+    let title = "❌ api: a check of api:v2 failed at AfterInstall";
+    assert_eq!(stage.shown("deploys"), [title, title], "one of each time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn slacks_limits_and_errors_delay_a_post() {
     for trouble in [
         Trouble::RateLimited(3),
