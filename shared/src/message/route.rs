@@ -88,10 +88,7 @@ impl News {
         for audience in self.audiences() {
             let channel = match audience {
                 Audience::Deploy => channel(Audience::Deploy, notify.slack.as_ref()),
-                // Whoever wants to hear of alarms after the watch says so by a channel for them.
-                Audience::Ops if matches!(self, Self::AlarmAfterWatch { .. }) && notify.alarms.is_none() => {
-                    None
-                }
+                Audience::Ops if matches!(self, Self::AlarmAfterWatch { .. }) && !notify.unwatched => None,
                 Audience::Ops if notify.alarms.is_none() || notify.alarms == notify.slack => {
                     channel(Audience::Deploy, notify.slack.as_ref())
                 }
@@ -119,7 +116,7 @@ mod tests {
 
     #[test]
     fn each_piece_of_news_reaches_whom_it_is_for() {
-        let both = Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: false };
+        let both = Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: true };
         let deploys = vec!["#deploys".to_owned()];
         let ops = vec!["#ops".to_owned()];
         let all = vec!["#deploys".to_owned(), "#ops".to_owned()];
@@ -145,13 +142,11 @@ mod tests {
 
     #[test]
     fn without_a_channel_for_alarms_the_deploy_channel_hears_of_them_once() {
-        let one = Notify { slack: Some("#deploys".into()), alarms: None, unwatched: false };
-        for (kind, channels) in told(&one) {
-            let expected: &[String] = if kind == "alarm-after-watch" { &[] } else { &["#deploys".into()] };
-            assert_eq!(channels, expected, "{kind}");
+        let one = Notify { slack: Some("#all".into()), alarms: None, unwatched: true };
+        let same = Notify { alarms: Some("#all".into()), ..one.clone() };
+        for notify in [&one, &same] {
+            assert!(told(notify).iter().all(|(_, channels)| channels == &["#all"]));
         }
-        let same = Notify { slack: Some("#all".into()), alarms: Some("#all".into()), unwatched: false };
-        assert!(told(&same).iter().all(|(_, channels)| channels == &["#all"]));
         for notify in [one, same] {
             let mut channels = every_news().into_iter().flat_map(|news| news.channels(&notify));
             assert!(
@@ -159,6 +154,13 @@ mod tests {
                 "its messages are found again"
             );
         }
+    }
+
+    #[test]
+    fn alarms_after_the_watch_are_told_to_whoever_asked_for_them() {
+        let not = Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: false };
+        let silent = told(&not).into_iter().filter(|(_, channels)| channels.is_empty());
+        assert_eq!(silent.map(|(kind, _)| kind).collect::<Vec<_>>(), ["alarm-after-watch"]);
     }
 
     #[test]
