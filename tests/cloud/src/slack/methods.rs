@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Channel, Notes, Post, Slack, check, limited, whole};
+use super::{Channel, Notes, Post, Slack, check, limited, shown, whole};
 use crate::http::{Request, Response};
 use crate::time::Ms;
 
@@ -69,14 +69,18 @@ fn arguments(request: &Request) -> BTreeMap<String, String> {
 }
 
 /// By its id, and where people may write so, by its name.
-fn channel<'a>(slack: &'a mut Slack, named: &str, by_name: ByName) -> Result<&'a mut Channel, Refusal> {
+fn channel<'a>(
+    slack: &'a mut Slack,
+    named: &str,
+    by_name: ByName,
+) -> Result<(&'a str, &'a mut Channel), Refusal> {
     let name = match by_name {
         ByName::Taken => named.trim_start_matches('#'),
         ByName::Unknown => "",
     };
     let mut all = slack.channels.iter_mut();
     let found = all.find(|(other, channel)| channel.id == named || other.as_str() == name);
-    found.map(|(_, channel)| channel).ok_or_else(|| refused("channel_not_found"))
+    found.map(|(name, channel)| (name.as_str(), channel)).ok_or_else(|| refused("channel_not_found"))
 }
 
 #[derive(Clone, Copy)]
@@ -92,8 +96,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 fn post(slack: &mut Slack, input: &Value, now: Ms, notes: &mut Notes) -> Result<Value, Refusal> {
     scope(slack, "chat:write")?;
     let ts = slack.stamp(now);
-    let named = text(input, "channel").to_owned();
-    let channel = channel(slack, &named, ByName::Taken)?;
+    let (name, channel) = channel(slack, text(input, "channel"), ByName::Taken)?;
     if channel.archived {
         return Err(refused("is_archived"));
     }
@@ -119,7 +122,7 @@ fn post(slack: &mut Slack, input: &Value, now: Ms, notes: &mut Notes) -> Result<
         edits: 0,
     };
     let place = if post.thread_ts.is_some() { ", in a thread" } else { "" };
-    notes.push(format!("slack {named}{place}: {}", post.title()));
+    notes.push(format!("slack #{name}{place}: {}", shown(&post.title())));
     let (id, message) = (channel.id.clone(), post.seen(true));
     channel.messages.push(post);
     Ok(json!({ "channel": id, "ts": ts, "message": message }))
@@ -127,8 +130,7 @@ fn post(slack: &mut Slack, input: &Value, now: Ms, notes: &mut Notes) -> Result<
 
 fn update(slack: &mut Slack, input: &Value, notes: &mut Notes) -> Result<Value, Refusal> {
     scope(slack, "chat:write")?;
-    let named = text(input, "channel").to_owned();
-    let channel = channel(slack, &named, ByName::Unknown)?;
+    let (name, channel) = channel(slack, text(input, "channel"), ByName::Unknown)?;
     check::content(text(input, "text"), &input["blocks"]).map_err(refused)?;
     check::metadata(&input["metadata"]).map_err(refused)?;
     let ts = text(input, "ts");
@@ -140,7 +142,7 @@ fn update(slack: &mut Slack, input: &Value, notes: &mut Notes) -> Result<Value, 
         post.metadata = input["metadata"].clone();
     }
     post.edits += 1;
-    notes.push(format!("slack {named}, edited: {}", post.title()));
+    notes.push(format!("slack #{name}, edited: {}", shown(&post.title())));
     Ok(json!({ "channel": channel.id, "ts": ts, "text": post.text }))
 }
 
@@ -160,7 +162,7 @@ fn list(slack: &mut Slack, arguments: &BTreeMap<String, String>) -> Result<Value
 fn history(slack: &mut Slack, arguments: &BTreeMap<String, String>) -> Result<Value, Refusal> {
     let argument = |name: &str| arguments.get(name).map(String::as_str).unwrap_or_default();
     readable(slack, argument("channel"))?;
-    let channel = channel(slack, argument("channel"), ByName::Unknown)?;
+    let (_, channel) = channel(slack, argument("channel"), ByName::Unknown)?;
     let posts = channel.messages.iter().rev();
     let posts = posts.filter(|post| post.thread_ts.is_none() || post.broadcast);
     let posts = posts.filter(|post| within(&post.ts, arguments));
@@ -171,7 +173,7 @@ fn history(slack: &mut Slack, arguments: &BTreeMap<String, String>) -> Result<Va
 fn replies(slack: &mut Slack, arguments: &BTreeMap<String, String>) -> Result<Value, Refusal> {
     let argument = |name: &str| arguments.get(name).map(String::as_str).unwrap_or_default();
     readable(slack, argument("channel"))?;
-    let channel = channel(slack, argument("channel"), ByName::Unknown)?;
+    let (_, channel) = channel(slack, argument("channel"), ByName::Unknown)?;
     let ts = argument("ts");
     if !channel.messages.iter().any(|post| post.ts == ts) {
         return Err(refused("thread_not_found"));

@@ -217,6 +217,11 @@ pub(crate) fn path<'a>(host: &str, request: &'a Request) -> Option<&'a str> {
     path.strip_prefix(PATH).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Slack's own escapes undone.
+fn shown(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 fn answer(status: u16, value: &Value) -> Outcome {
     Outcome::Answer(whole(status, value))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Channel, Post, Slack};
+use super::{Channel, Post, Slack, shown};
 use crate::http::Response;
 use crate::time::iso_seconds;
 
@@ -72,9 +72,9 @@ fn block(block: &Value) -> String {
     }
 }
 
-/// Slack's own escapes undone, then HTML's made.
+/// As Slack shows it, escaped for HTML.
 fn text(text: &str) -> String {
-    escaped(&text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    escaped(&shown(text))
 }
 
 fn escaped(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Notes, Post, Slack, WEBHOOK_SECRET, check, limited, plain};
+use super::{Notes, Post, Slack, WEBHOOK_SECRET, check, limited, plain, shown};
 use crate::http::{Request, Response};
 use crate::time::Ms;
 
@@ -40,7 +40,7 @@ pub fn post(slack: &mut Slack, path: &str, request: &Request, now: Ms, notes: &m
         metadata: Value::Null,
         edits: 0,
     };
-    notes.push(format!("slack #{name}: {}", post.title()));
+    notes.push(format!("slack #{name}: {}", shown(&post.title())));
     channel.messages.push(post);
     plain(200, "ok")
 }
