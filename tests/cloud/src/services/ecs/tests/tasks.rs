@@ -95,6 +95,7 @@ fn a_stopped_task_ends_in_order_and_says_who_stopped_it() {
 #[test]
 fn tasks_beyond_the_addresses_wait_for_one() {
     let mut kit = Kit::new();
+    kit.world.cloud.settings.task_addresses = 253;
     let revision = kit.register(&[]);
     kit.steady_service(&revision, 255, json!({}));
     assert_eq!(kit.service()["runningCount"], 253);
