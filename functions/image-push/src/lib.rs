@@ -15,10 +15,11 @@ use anyhow::{bail, ensure};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::aws::Aws;
+use shared::aws::{Aws, Topic};
 use shared::config::{Engine, ImageRule, Releases, Service};
 use shared::events::ecr::{Cause, EcrEvent, ImageEvent};
 use shared::image::{is_companion_tag, is_image_media_type};
+use shared::message::{Message, News, Release};
 use shared::start::Invocation;
 use tracing::Instrument as _;
 
@@ -37,6 +38,8 @@ pub struct ImagePush {
     pub releases: Releases,
     /// The function that CodeDeploy is to call at each lifecycle event with checks.
     pub hook: Option<String>,
+    /// Where it is told what waits and what is refused.
+    pub topic: Topic,
 }
 
 /// What became of an event.
@@ -62,7 +65,8 @@ pub struct Told {
 }
 
 impl ImagePush {
-    /// From the environment: `SLUICE_RELEASES`, `SLUICE_HOOK_FUNCTION` and what Lambda gives.
+    /// From the environment: `SLUICE_RELEASES`, `SLUICE_HOOK_FUNCTION`, `SLUICE_TOPIC` and what
+    /// Lambda gives.
     pub async fn from_environment() -> anyhow::Result<Self> {
         let releases = shared::start::releases()?;
         let hook = std::env::var("SLUICE_HOOK_FUNCTION").ok().filter(|name| !name.is_empty());
@@ -78,7 +82,8 @@ impl ImagePush {
                 service.name
             );
         }
-        Ok(Self { aws: Aws::from_environment()?, releases, hook })
+        let aws = Aws::from_environment()?;
+        Ok(Self { topic: Topic::from_environment(&aws), aws, releases, hook })
     }
 
     /// Handles one event. An error names every service that could not be dealt with: the
@@ -152,8 +157,9 @@ impl ImagePush {
             hook: self.hook.as_deref(),
         });
         let deadline = tokio::time::Instant::now() + time;
-        let outcomes =
-            stream::iter(targets).map(|target| one(target, event, deadline)).buffer_unordered(SIDE_BY_SIDE);
+        let outcomes = stream::iter(targets)
+            .map(|target| self.one(target, event, deadline))
+            .buffer_unordered(SIDE_BY_SIDE);
         let outcomes: Vec<_> = outcomes.collect().await;
         let digest = image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
         let name = format!("{}@{digest}", event.repository);
@@ -171,30 +177,51 @@ impl ImagePush {
         ensure!(failed.is_empty(), "{}{}", failed.join("; "), others(&done));
         Ok(answer)
     }
+
+    async fn one(
+        &self,
+        target: Target<'_>,
+        event: &ImageEvent,
+        deadline: tokio::time::Instant,
+    ) -> (String, anyhow::Result<Outcome>) {
+        let service = target.service.name.clone();
+        let span = tracing::info_span!("target", service, digest = tracing::field::Empty);
+        let work = async {
+            let outcome = tokio::time::timeout_at(deadline, target.release()).await;
+            let outcome = outcome.unwrap_or_else(|_| bail!("not finished within the function's time"));
+            let digest = target.image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
+            tracing::Span::current().record("digest", digest);
+            log(&outcome);
+            if let Ok(outcome) = &outcome {
+                self.tell(&target, event, &outcome.decision).await;
+            }
+            outcome
+        };
+        (service, work.instrument(span).await)
+    }
+
+    /// What waits and what is refused, people hear; what starts is told by its deployment.
+    async fn tell(&self, target: &Target<'_>, event: &ImageEvent, decision: &Decision) {
+        let news = match decision {
+            Decision::Wait(wait) => News::Waiting { reason: wait.to_string() },
+            Decision::Refuse(refuse) => News::Refused { reason: refuse.to_string() },
+            Decision::Start(_) | Decision::Nothing(_) => return,
+        };
+        let release = Release {
+            repository: Some(event.repository.clone()),
+            digest: target.image.digest().cloned(),
+            tag: event.tags.first().cloned(),
+            ..Release::default()
+        };
+        let service = target.service.name.clone();
+        self.topic.publish(&Message { service, at: target.time, release, news }).await;
+    }
 }
 
 type Taker<'a> = (&'a Service, Vec<&'a ImageRule>);
 
 fn others(done: &[String]) -> String {
     if done.is_empty() { String::new() } else { format!(" (done: {})", done.join("; ")) }
-}
-
-async fn one(
-    target: Target<'_>,
-    event: &ImageEvent,
-    deadline: tokio::time::Instant,
-) -> (String, anyhow::Result<Outcome>) {
-    let service = target.service.name.clone();
-    let span = tracing::info_span!("target", service, digest = tracing::field::Empty);
-    let work = async {
-        let outcome = tokio::time::timeout_at(deadline, target.release()).await;
-        let outcome = outcome.unwrap_or_else(|_| bail!("not finished within the function's time"));
-        let digest = target.image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
-        tracing::Span::current().record("digest", digest);
-        log(&outcome);
-        outcome
-    };
-    (service, work.instrument(span).await)
 }
 
 fn log(outcome: &anyhow::Result<Outcome>) {

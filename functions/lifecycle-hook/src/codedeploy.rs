@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use shared::aws::{Described, EventState, LifecycleEvent, Reported, Succeeded, Target};
 use shared::config::{Check, Service};
+use shared::message::Release;
 use shared::release::State;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
@@ -34,6 +35,8 @@ struct Judged<'a> {
     /// None if the deployment has ended: there is nobody to report to.
     decision: Option<Decision>,
     outcomes: Vec<(&'a str, Outcome)>,
+    /// What it is about, for messages.
+    release: Release,
 }
 
 /// The part of an AppSpec that is read.
@@ -71,7 +74,8 @@ impl LifecycleHook {
             let judged = judged.unwrap_or_else(Judged::without_facts);
             self.conclude(deployment, execution, judged, last).await
         };
-        work.instrument(span).await
+        // Boxed: nested this deep, rustc gives up on the layout of the function's main.
+        work.instrument(span).boxed().await
     }
 
     async fn conclude(
@@ -105,6 +109,9 @@ impl LifecycleHook {
             Some("Failed") => tracing::warn!(event, verdict, "{reason}"),
             _ => tracing::info!(event, verdict, "{reason}"),
         }
+        if let (Some(service), Some("Failed"), Some(Reported::Now)) = (judged.service, verdict, reported) {
+            self.tell(service, event, &reason, judged.release).await;
+        }
         Ok(Told {
             deployment: deployment.to_owned(),
             service: judged.service.map(|service| service.name.clone()),
@@ -127,7 +134,8 @@ impl LifecycleHook {
         let service = self.releases.deployed_by(application, group);
         tracing::Span::current().record("service", service.map(|service| service.name.as_str()));
         if described.deployment.state != State::Active {
-            return Ok(Judged { service, event: None, decision: None, outcomes: Vec::new() });
+            let release = Release::default();
+            return Ok(Judged { service, event: None, decision: None, outcomes: Vec::new(), release });
         }
         let service = service.with_context(|| {
             format!(
@@ -139,25 +147,54 @@ impl LifecycleHook {
             try_join3(self.in_progress(&described, service), self.revision(&described), self.ecs(service));
         let secrets = Values::fetch(&self.secrets, service.checks.secrets());
         let (facts, secrets) = join(facts, secrets).await;
-        let ((event, target), revision, ecs) = facts?;
-        let checks = checks(service, &event.name);
-        let hook = Hook {
-            service,
-            event: &event.name,
-            deployment,
-            caller: Caller::CodeDeploy { execution, green: target.green },
-            revision,
-            ecs,
-            secrets,
-            end: end.min(Instant::now() + left(event.began, self.aws.now())),
+        let ((mut event, mut target), revision, ecs) = facts?;
+        let (revision, ecs, secrets) = (&revision, &ecs, &secrets);
+        loop {
+            let checks = checks(service, &event.name);
+            let hook = Hook {
+                service,
+                event: &event.name,
+                deployment,
+                caller: Caller::CodeDeploy { execution, green: target.green.clone() },
+                revision,
+                ecs,
+                secrets,
+                end: end.min(Instant::now() + left(event.began, self.aws.now())),
+            };
+            let outcomes = self.run(&hook, checks).await;
+            let decision = decide(&event.name, checks.len(), &outcomes).map(|why| secrets.redacted(&why));
+            // What was read may have lagged behind: then the checks were those of the event before.
+            let next = match &decision {
+                Decision::Succeeded(_) => self.moved_on(deployment, service, &event).await?,
+                Decision::Failed(_) | Decision::Later(_) => None,
+            };
+            let Some(next) = next else {
+                let (service, event, decision) = (Some(service), Some(event.name), Some(decision));
+                let release = Release {
+                    deployment: Some(deployment.to_owned()),
+                    revision: Some(revision.clone()),
+                    repository: described.deployment.repository,
+                    digest: described.deployment.digest,
+                    tag: None,
+                };
+                return Ok(Judged { service, event, decision, outcomes, release });
+            };
+            (event, target) = next;
+        }
+    }
+
+    /// The event with hooks that is under way instead of the one that was judged.
+    async fn moved_on(
+        &self,
+        deployment: &str,
+        service: &Service,
+        judged: &LifecycleEvent,
+    ) -> anyhow::Result<Option<(LifecycleEvent, Target)>> {
+        let Some(target) = self.aws.target(deployment, &service.cluster, &service.service).await? else {
+            return Ok(None);
         };
-        let outcomes = self.run(&hook, checks).await;
-        let decision = match decide(&event.name, checks.len(), &outcomes) {
-            Decision::Succeeded(why) => Decision::Succeeded(hook.secrets.redacted(&why)),
-            Decision::Failed(why) => Decision::Failed(hook.secrets.redacted(&why)),
-            Decision::Later(why) => Decision::Later(hook.secrets.redacted(&why)),
-        };
-        Ok(Judged { service: Some(service), event: Some(event.name), decision: Some(decision), outcomes })
+        let event = under_way(&target, service).filter(|event| event.name != judged.name);
+        Ok(event.map(|event| (event, target)))
     }
 
     /// The lifecycle event whose hook this is: the one that is under way.
@@ -170,13 +207,7 @@ impl LifecycleHook {
         loop {
             let target = self.aws.target(id, &service.cluster, &service.service).await?;
             if let Some(target) = target {
-                let with_hook =
-                    |name: &str| service.checks.by_lifecycle_event().iter().any(|(e, _)| *e == name);
-                let mut events = target.events.iter();
-                let event = events
-                    .find(|event| event.state == EventState::InProgress && with_hook(&event.name))
-                    .cloned();
-                if let Some(event) = event {
+                if let Some(event) = under_way(&target, service) {
                     return Ok((event, target));
                 }
             }
@@ -204,6 +235,13 @@ impl LifecycleHook {
     }
 }
 
+/// The lifecycle event that is under way, if it is one that has hooks.
+fn under_way(target: &Target, service: &Service) -> Option<LifecycleEvent> {
+    let with_hook = |name: &str| service.checks.by_lifecycle_event().iter().any(|(e, _)| *e == name);
+    let mut events = target.events.iter();
+    events.find(|event| event.state == EventState::InProgress && with_hook(&event.name)).cloned()
+}
+
 /// The checks that the configuration names for a lifecycle event.
 pub fn checks<'a>(service: &'a Service, event: &str) -> &'a [Check] {
     let all = service.checks.by_lifecycle_event();
@@ -220,7 +258,7 @@ impl Judged<'_> {
     /// Nothing was found out: closed.
     fn without_facts(outcome: Outcome) -> Self {
         let decision = Some(Decision::Failed(format!("no check was made: {}", outcome.reason())));
-        Self { service: None, event: None, decision, outcomes: Vec::new() }
+        Self { service: None, event: None, decision, outcomes: Vec::new(), release: Release::default() }
     }
 }
 

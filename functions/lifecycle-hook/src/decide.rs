@@ -24,6 +24,17 @@ pub enum Decision {
     Later(String),
 }
 
+impl Decision {
+    /// With another reason.
+    pub fn map(self, reason: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Succeeded(why) => Self::Succeeded(reason(why)),
+            Self::Failed(why) => Self::Failed(reason(why)),
+            Self::Later(why) => Self::Later(reason(why)),
+        }
+    }
+}
+
 impl Outcome {
     pub fn kind(&self) -> &'static str {
         match self {

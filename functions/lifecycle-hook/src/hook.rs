@@ -20,9 +20,9 @@ pub struct Hook<'a> {
     pub deployment: &'a str,
     pub caller: Caller<'a>,
     /// ARN of the task definition revision that is deployed.
-    pub revision: String,
-    pub ecs: EcsService,
-    pub secrets: Values,
+    pub revision: &'a str,
+    pub ecs: &'a EcsService,
+    pub secrets: &'a Values,
     /// When all has to be over, with time left to report.
     pub end: Instant,
 }

@@ -16,9 +16,10 @@ pub mod sql;
 use std::time::Duration;
 
 use serde::Serialize;
-use shared::aws::{Aws, Logs, Secrets, Snapshots, Web};
-use shared::config::Releases;
+use shared::aws::{Aws, Logs, Secrets, Snapshots, Topic, Web};
+use shared::config::{Releases, Service};
 use shared::events::hook::HookEvent;
+use shared::message::{Message, News, Release};
 use shared::start::Invocation;
 
 use decide::Outcome;
@@ -31,6 +32,7 @@ pub struct LifecycleHook {
     secrets: Secrets,
     snapshots: Snapshots,
     web: Web,
+    topic: Topic,
 }
 
 /// What became of an event.
@@ -68,15 +70,17 @@ pub struct ToldCheck {
 }
 
 impl LifecycleHook {
-    /// From the environment: `SLUICE_RELEASES` and what Lambda gives.
+    /// From the environment: `SLUICE_RELEASES`, `SLUICE_TOPIC` and what Lambda gives.
     pub async fn from_environment() -> anyhow::Result<Self> {
         let releases = shared::start::releases()?;
-        Ok(Self::new(Aws::from_environment()?, releases))
+        let aws = Aws::from_environment()?;
+        let topic = Topic::from_environment(&aws);
+        Ok(Self::new(aws, releases, topic))
     }
 
-    pub fn new(aws: Aws, releases: Releases) -> Self {
+    pub fn new(aws: Aws, releases: Releases, topic: Topic) -> Self {
         let (logs, secrets, snapshots) = (Logs::new(&aws), Secrets::new(&aws), Snapshots::new(&aws));
-        Self { logs, secrets, snapshots, web: aws.web(), aws, releases }
+        Self { logs, secrets, snapshots, web: aws.web(), topic, aws, releases }
     }
 
     /// Handles one event. An error means that a verdict could not be reported, or that the
@@ -101,6 +105,13 @@ impl LifecycleHook {
             }
             HookEvent::Other(what) => Ok(nothing(format!("{what} is nothing that a check waits for"))),
         }
+    }
+
+    /// Publishes that a check failed, with its whole reason.
+    async fn tell(&self, service: &Service, event: &str, reason: &str, release: Release) {
+        let news = News::CheckFailed { event: event.to_owned(), reason: reason.to_owned() };
+        let (service, at) = (service.name.clone(), self.aws.now());
+        self.topic.publish(&Message { service, at, release, news }).await;
     }
 
     /// What a hook of CodeDeploy waited for has ended: the hook runs once more, from its

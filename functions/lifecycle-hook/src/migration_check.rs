@@ -79,9 +79,9 @@ impl LifecycleHook {
             return Ok(());
         }
         let text = rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let by = format!("the migration of {}: {text}", short_arn(&hook.revision));
+        let by = format!("the migration of {}: {text}", short_arn(hook.revision));
         self.aws.tag(&hook.ecs.revision, &[(OLDEST, by)]).await?;
-        self.aws.tag(&hook.revision, &[(CONTRACTED, text)]).await
+        self.aws.tag(hook.revision, &[(CONTRACTED, text)]).await
     }
 }
 

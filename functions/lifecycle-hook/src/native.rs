@@ -8,6 +8,7 @@ use futures_util::future::{FutureExt as _, join, try_join};
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::events::hook::NativeHook;
+use shared::message::Release;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -61,23 +62,25 @@ impl LifecycleHook {
         let secrets = Values::fetch(&self.secrets, service.checks.secrets());
         let (facts, secrets) = join(facts, secrets).await;
         let (ecs, revision) = facts?;
+        let ecs = ecs.with_context(|| format!("ECS has no service {cluster}/{name}"))?;
         let hook = Hook {
             service,
             event,
             deployment: &native.deployment,
             caller: Caller::Ecs,
-            revision,
-            ecs: ecs.with_context(|| format!("ECS has no service {cluster}/{name}"))?,
-            secrets,
+            revision: &revision,
+            ecs: &ecs,
+            secrets: &secrets,
             end,
         };
         let checks = checks(service, event);
         let outcomes = self.run(&hook, checks).await;
-        Ok(match decide(event, checks.len(), &outcomes) {
-            Decision::Succeeded(why) => Decision::Succeeded(hook.secrets.redacted(&why)),
-            Decision::Failed(why) => Decision::Failed(hook.secrets.redacted(&why)),
-            Decision::Later(why) => Decision::Later(hook.secrets.redacted(&why)),
-        })
+        let decision = decide(event, checks.len(), &outcomes).map(|why| secrets.redacted(&why));
+        if let Decision::Failed(reason) = &decision {
+            let (deployment, revision) = (Some(native.deployment.clone()), Some(revision.clone()));
+            self.tell(service, event, reason, Release { deployment, revision, ..Release::default() }).await;
+        }
+        Ok(decision)
     }
 }
 

@@ -42,10 +42,10 @@ impl LifecycleHook {
         }
         let run = Run {
             cluster,
-            revision: &hook.revision,
+            revision: hook.revision,
             container: &what.container,
             command: &what.command,
-            service: &hook.ecs,
+            service: hook.ecs,
             token: &token(hook, n),
             started_by: &started_by,
             tags: &tags(hook),

@@ -32,7 +32,7 @@ impl LifecycleHook {
             web: &self.web,
             smoke,
             bases: &bases,
-            secrets: &hook.secrets,
+            secrets: hook.secrets,
             deploying: deploying.boxed().shared(),
             patience: match hook.caller {
                 Caller::CodeDeploy { .. } => Patience::Until(within),
@@ -48,7 +48,7 @@ impl LifecycleHook {
     }
 
     async fn deployed(&self, hook: &Hook<'_>) -> anyhow::Result<Deployed> {
-        let revision = self.aws.revision(&hook.revision).await?;
+        let revision = self.aws.revision(hook.revision).await?;
         let revision = revision.with_context(|| format!("ECS does not know {}", hook.revision))?;
         Ok(of_revision(&revision, hook))
     }
@@ -111,7 +111,7 @@ impl LifecycleHook {
         if let Caller::CodeDeploy { .. } = hook.caller {
             return Ok(Outcome::Failed(why));
         }
-        let revision = self.aws.revision(&hook.revision).await?;
+        let revision = self.aws.revision(hook.revision).await?;
         let revision = revision.with_context(|| format!("ECS does not know {}", hook.revision))?;
         let deployment = hook.deployment.rsplit('/').next().unwrap_or_default();
         let now = self.aws.now();
@@ -119,7 +119,7 @@ impl LifecycleHook {
         let since = revision.tag(WAITING).and_then(|value| value.strip_prefix(&mine));
         match since.and_then(|since| since.parse::<Timestamp>().ok()) {
             None => {
-                self.aws.tag(&hook.revision, &[(WAITING, format!("{mine}{now}"))]).await?;
+                self.aws.tag(hook.revision, &[(WAITING, format!("{mine}{now}"))]).await?;
                 Ok(Outcome::Pending(why))
             }
             Some(since) if now.duration_since(since).unsigned_abs() < smoke.within => {

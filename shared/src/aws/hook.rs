@@ -35,7 +35,8 @@ pub enum EventState {
     Ended,
 }
 
-/// A verdict is worth more patience than any other call: without one, the deployment hangs.
+/// A verdict, and what it needs, are worth more patience than any other call: without one, the
+/// deployment hangs, and with a wrong one a good image is lost.
 const ATTEMPTS: u32 = 40;
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
@@ -49,7 +50,8 @@ impl Aws {
     ) -> anyhow::Result<Option<Target>> {
         let call = self.codedeploy.batch_get_deployment_targets().deployment_id(deployment);
         let what = || format!("reading what the deployment {deployment} does to {cluster}/{service}");
-        let answer = match call.target_ids(format!("{cluster}:{service}")).send().await {
+        let call = call.target_ids(format!("{cluster}:{service}")).customize();
+        let answer = match call.config_override(patient()).send().await {
             Err(e) if e.code().is_some_and(|code| NOT_YET.contains(&code)) => return Ok(None),
             other => other.map_err(failed(what()))?,
         };
@@ -72,16 +74,12 @@ impl Aws {
         execution: &str,
         succeeded: Succeeded,
     ) -> anyhow::Result<Reported> {
-        let retry = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_initial_backoff(Duration::from_millis(200))
-            .with_max_backoff(LONGEST_PAUSE);
         let call = self.codedeploy.put_lifecycle_event_hook_execution_status().deployment_id(deployment);
         let call = call.lifecycle_event_hook_execution_id(execution).status(match succeeded {
             Succeeded::Yes => LifecycleEventStatus::Succeeded,
             Succeeded::No => LifecycleEventStatus::Failed,
         });
-        match call.customize().config_override(Config::default().retry_config(retry)).send().await {
+        match call.customize().config_override(patient()).send().await {
             Err(e)
                 if e.as_service_error()
                     .is_some_and(|e| e.is_lifecycle_event_already_completed_exception()) =>
@@ -93,6 +91,14 @@ impl Aws {
                 .map_err(failed(format!("reporting to the deployment {deployment}"))),
         }
     }
+}
+
+fn patient() -> Config {
+    let retry = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(LONGEST_PAUSE);
+    Config::default().retry_config(retry)
 }
 
 /// What is reported of a hook.

@@ -162,7 +162,7 @@ fn the_example_is_read_as_it_is_written() {
         watch: minutes(30),
         scan: Some(ScanGate { block: vec![Severity::Critical, Severity::High], wait: minutes(10) }),
         freeze: vec![Freeze::parse("fri 16:00 - mon 08:00 Europe/Dublin").unwrap()],
-        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: true },
+        notify: Notify { slack: Some("#deploys".into()), alarms: Some("#ops".into()), unwatched: false },
         ..worker.clone()
     };
     assert_eq!(Releases::parse(EXAMPLE, "releases.yaml").unwrap().services(), [api, worker]);

@@ -14,7 +14,7 @@ use cloud::world::World;
 use cloud::{Ms, Settings};
 use image_push::ImagePush;
 use serde_json::{Value, json};
-use shared::aws::Aws;
+use shared::aws::{Aws, Topic};
 use shared::config::{Checks, Engine, ImageRule, Notify, Releases, Service};
 use shared::image::TagPattern;
 use shared::start::Invocation;
@@ -28,6 +28,8 @@ pub const START: Ms = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 /// A service `api` with version 1 live, and what releases it.
 pub struct Release {
     pub cloud: InProcess,
+    /// Where messages go.
+    pub topic: Option<String>,
 }
 
 /// `releases.yaml` for a service of the fixture.
@@ -75,7 +77,7 @@ impl Release {
             let first = fixture::push_image(world, "api", "v1", &[("APP_VERSION", "1")]).unwrap();
             BlueGreen::create(world, "api", &first, scene).unwrap();
         });
-        Self { cloud }
+        Self { cloud, topic: None }
     }
 
     /// The function, made anew as in a new execution environment.
@@ -87,8 +89,10 @@ impl Release {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://127.0.0.1")
             .build();
+        let aws = Aws::new(&config, self.cloud.http_client());
         ImagePush {
-            aws: Aws::new(&config, self.cloud.http_client()),
+            topic: Topic::new(&aws, self.topic.clone()),
+            aws,
             releases: Releases::new(services),
             hook: Some("CodeDeployHook_sluice".to_owned()),
         }

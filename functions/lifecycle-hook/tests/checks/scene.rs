@@ -19,11 +19,13 @@ use cloud::world::World;
 use cloud::{Ms, Settings};
 use lifecycle_hook::LifecycleHook;
 use serde_json::{Value, json};
-use shared::aws::Aws;
+use shared::aws::{Aws, Topic};
 use shared::config::Releases;
 use shared::start::Invocation;
 
 pub const HOOK: &str = "CodeDeployHook_sluice";
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:sluice";
 
 const ACCESS_KEY: &str = "ASIAFNCodeDeployHook_sluice";
 
@@ -63,6 +65,7 @@ impl Stage {
             let service = BlueGreen::create(world, "api", &first, &Scene::default()).unwrap();
             assert!(service.settle(world), "version 1 never served");
             function(world);
+            world.call("sns", "CreateTopic", json!({ "Name": "sluice" })).unwrap();
             service
         });
         Self { cloud, service, events: Arc::default(), answers: Arc::default() }
@@ -98,7 +101,9 @@ impl Stage {
             .build();
         let yaml = releases(service, checks);
         let releases = Releases::parse(&yaml, "releases.yaml").unwrap_or_else(|e| panic!("{e}\n{yaml}"));
-        Arc::new(LifecycleHook::new(Aws::new(&config, self.cloud.http_client()), releases))
+        let aws = Aws::new(&config, self.cloud.http_client());
+        let topic = Topic::new(&aws, Some(TOPIC.to_owned()));
+        Arc::new(LifecycleHook::new(aws, releases, topic))
     }
 
     /// Lets the function answer the hooks of deployments.
@@ -272,6 +277,14 @@ impl Stage {
         .collect()
     }
 
+    /// The news that the function published.
+    pub fn news(&self) -> Vec<Value> {
+        let published =
+            self.calls().into_iter().filter(|(name, _, error)| name == "Publish" && error.is_null());
+        let texts = published.map(|(_, input, _)| read(&input["Message"]));
+        texts.map(|texts| read(&texts["sqs"])["news"].clone()).collect()
+    }
+
     pub fn entries(&self, kind: Kind) -> Vec<Entry> {
         self.cloud.with(|world| world.cloud.timeline().iter().filter(|e| e.kind == kind).cloned().collect())
     }
@@ -314,6 +327,11 @@ impl Stage {
             served.into_iter().map(|((version, _), count)| (version, count)).collect()
         })
     }
+}
+
+/// JSON that is text in JSON.
+fn read(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
 
 fn releases(service: &BlueGreen, checks: &str) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use cloud::in_process::{Faults, Injected};
+use cloud::timeline::Kind;
 use futures_util::future::join;
 use serde_json::json;
 
@@ -43,8 +44,9 @@ async fn delivered_twice_at_once_and_again_later_a_hook_has_one_verdict() {
 
 #[tokio::test(start_paused = true)]
 async fn a_report_that_is_throttled_ten_times_is_made() {
-    // The function's own calls come first: three round trips of five calls, and the request.
-    for calls in 5..=8 {
+    // The function's own calls come first: three round trips of five calls, the request, and
+    // whether the event is still under way.
+    for calls in 5..=9 {
         let stage = Stage::new();
         let (id, event) = waiting(&stage, &[]).await;
         let script = (0..calls).map(|_| None).chain((0..10).map(|_| Some(Injected::Throttled)));
@@ -60,7 +62,7 @@ async fn a_report_that_is_throttled_ten_times_is_made() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_lost_at_any_call_changes_no_verdict() {
     let mut reported_again = 0;
-    for calls in 0..8 {
+    for calls in 0..9 {
         let stage = Stage::new();
         let (id, event) = waiting(&stage, &[]).await;
         stage.cloud.script((0..calls).map(|_| None).chain([Some(Injected::AnswerLost)]));
@@ -72,6 +74,60 @@ async fn an_answer_lost_at_any_call_changes_no_verdict() {
         reported_again += usize::from(errors == [true, false]);
     }
     assert_eq!(reported_again, 1, "one of the calls is the report itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_lags_behind_passes_no_hook_with_the_checks_of_the_one_before() {
+    let checks = "after-allow-test-traffic:
+- smoke: { base-url: 'http://localhost:8081', requests: [ { get: /health } ] }
+before-allow-traffic:
+- smoke: { base-url: 'http://localhost:8081', within: 20s, requests: [ { get: /health, json: { version: v3 } } ] }";
+    let mut lagged = 0;
+    // One of the calls is the reading of the lifecycle events.
+    for calls in 1..4 {
+        let stage = Stage::new();
+        stage.silence();
+        // Keeps the states that can be answered later.
+        stage.cloud.faults(Faults { chances: vec![(0.0, Injected::Stale(0))], ..Faults::default() });
+        let digest = stage.push("v2", &[]);
+        let id = stage.deploy(&digest, &["AfterAllowTestTraffic", "BeforeAllowTraffic"]);
+        stage.under_way(&id, "AfterAllowTestTraffic").await;
+        let function = stage.function(checks);
+        assert_eq!(deliver(&function, stage.hook_event(&id)).await.unwrap()["verdict"], "Succeeded");
+        stage.under_way(&id, "BeforeAllowTraffic").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stage.cloud.script((0..calls).map(|_| None).chain([Some(Injected::Stale(1_000))]));
+        let answer = deliver(&function, stage.hook_event(&id)).await.unwrap();
+        assert_eq!(answer["verdict"], "Failed", "{calls}: {answer}");
+        assert_eq!(stage.event(&id, "BeforeAllowTraffic"), "Failed");
+        let faults = stage.entries(Kind::Host).into_iter();
+        lagged +=
+            faults.filter(|e| e.text == "Stale(1000) befalls codedeploy:BatchGetDeploymentTargets").count();
+    }
+    assert_eq!(lagged, 1, "one of the answers was of the hook before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_fails_is_told_once_with_its_whole_reason() {
+    let stage = Stage::new();
+    let (_, event) = waiting(&stage, &[("APP_VERSION", "v1")]).await;
+    let answer = deliver(&stage.function(HEALTHY), event.clone()).await.unwrap();
+    deliver(&stage.function(HEALTHY), event).await.unwrap();
+    let told = stage.news();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["kind"], &told[0]["event"]),
+        (&json!("check-failed"), &json!("AfterAllowTestTraffic"))
+    );
+    assert_eq!(told[0]["reason"], answer["reason"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_that_pass_are_told_to_nobody() {
+    let stage = Stage::new();
+    let (_, event) = waiting(&stage, &[]).await;
+    assert_eq!(deliver(&stage.function(HEALTHY), event).await.unwrap()["verdict"], "Succeeded");
+    assert_eq!(stage.news(), Vec::<serde_json::Value>::new());
 }
 
 #[tokio::test(start_paused = true)]
