@@ -120,13 +120,18 @@ const ENDED: &str = "sluice:ended";
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let Facts { release, rollback, .. } = facts;
     let back = rollback.as_ref().map(|rollback| (rollback, &rollback.state));
-    match (&release.state, back) {
-        (State::Active, _) => active(facts),
+    let decision = match (&release.state, back) {
+        (State::Active, _) => return active(facts),
         (State::Succeeded, None) => succeeded(facts),
         (State::Succeeded, Some((_, State::Active))) => Decision::of(Outcome::RollingBack, Vec::new()),
         (State::Rejected(how), None | Some((_, State::Active))) => failed(facts, how),
         (_, Some((rollback, State::Succeeded))) => rolled_back(facts, rollback),
         (_, Some((rollback, State::Rejected(how)))) => rollback_failed(facts, rollback, how),
+    };
+    match facts.change {
+        Change::Ended => decision,
+        // That it ended has an event of its own, which may be in work at this moment.
+        Change::Began => Decision::of(decision.outcome, Vec::new()),
     }
 }
 
@@ -196,7 +201,8 @@ fn wrong_image(facts: &Facts<'_>) -> Option<(String, String)> {
 /// The watch has passed, and no alarm is red or cannot be read, or changed during it.
 fn verdict_is_due(facts: &Facts<'_>, ended: Timestamp) -> bool {
     let watch = SignedDuration::try_from(facts.service.watch).unwrap_or(SignedDuration::MAX);
-    let over = facts.now.duration_since(ended) >= watch;
+    // The clock has whole seconds.
+    let over = facts.now.max(ended).duration_since(ended) >= watch;
     let quiet = |alarm: &Alarm| matches!(alarm.state, AlarmState::Ok | AlarmState::InsufficientData);
     over && facts.release.revision.release.verdict.is_none() && facts.alarms.iter().all(quiet)
 }

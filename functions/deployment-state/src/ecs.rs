@@ -41,7 +41,7 @@ impl DeploymentState {
         let (live, (brought, before), alarms) =
             try_join3(revision(aws, &ecs.revision), deployed, aws.alarms(&alarms)).await?;
         let is_new = before.is_some();
-        let (mut release, rollback) = match before.filter(|before| goes_back(&brought, before)) {
+        let (mut release, rollback) = match before.filter(|before| goes_back(&brought, &before.revision)) {
             Some(before) => taken_back(&all, newest, brought, before),
             None => release(aws, newest, brought).await?,
         };
@@ -54,18 +54,27 @@ impl DeploymentState {
     }
 }
 
-/// The revision that a deployment brings, and the one that ran before, if there was one.
+/// What ran before a deployment.
+struct Before {
+    /// ARN.
+    service_revision: String,
+    revision: Revision,
+}
+
+/// The revision that a deployment brings, and the newest other that ran before, if there was one.
 async fn deployed(
     aws: &Aws,
     deployment: &ServiceDeploymentDetail,
-) -> anyhow::Result<(Revision, Option<Revision>)> {
+) -> anyhow::Result<(Revision, Option<Before>)> {
     let of =
         async |service_revision: &str| revision(aws, &aws.task_definition_of(service_revision).await?).await;
     let target = deployment.brief.target.as_deref().context("ECS does not say what it deploys")?;
     let brought = of(target).await?;
     let mut before = None;
     for source in &deployment.sources {
-        before = Some(of(source).await?).filter(|source| source.arn != brought.arn).or(before);
+        let ran = Before { service_revision: source.clone(), revision: of(source).await? };
+        let is_newer = before.as_ref().is_none_or(|b: &Before| b.revision.number() < ran.revision.number());
+        before = if ran.revision.arn != brought.arn && is_newer { Some(ran) } else { before };
     }
     Ok((brought, before))
 }
@@ -82,11 +91,11 @@ fn taken_back(
     all: &[ServiceDeployment],
     by: ServiceDeploymentDetail,
     brought: Revision,
-    before: Revision,
+    before: Before,
 ) -> (Release, Option<Rollback>) {
-    let of_before = all.iter().filter(|one| one.target.as_ref().is_some_and(|t| by.sources.contains(t)));
-    let first = of_before.min_by_key(|one| one.created);
-    let brief = first.cloned().unwrap_or_else(|| ServiceDeployment {
+    let Before { service_revision, revision: before } = before;
+    let of_before = all.iter().find(|one| one.target.as_ref() == Some(&service_revision));
+    let brief = of_before.cloned().unwrap_or_else(|| ServiceDeployment {
         // ECS does not keep it any more: it had succeeded when it was taken back.
         arn: before.short().to_owned(),
         state: State::Succeeded,

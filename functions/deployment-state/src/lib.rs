@@ -10,6 +10,7 @@ mod text;
 use std::time::Duration;
 
 use anyhow::bail;
+use futures_util::future::FutureExt as _;
 use image_push::ImagePush;
 use serde::Serialize;
 use shared::aws::{Aws, Topic};
@@ -96,7 +97,7 @@ impl DeploymentState {
     ) -> anyhow::Result<Answer> {
         let span = tracing::info_span!("deployment", service = service.name);
         let work = async {
-            let work = self.settled(service, subject, change);
+            let work = self.settled(service, subject, change).boxed();
             tokio::time::timeout(time, work)
                 .await
                 .unwrap_or_else(|_| bail!("not finished in the function's time"))

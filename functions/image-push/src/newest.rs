@@ -133,7 +133,8 @@ fn newest(
     match fitting.max_by_key(|image| image.pushed_at) {
         Some(image) if image.pushed_at > since => {
             let pushed_at = image.pushed_at;
-            if now.duration_since(pushed_at) < grace {
+            // The clock has whole seconds.
+            if now.max(pushed_at).duration_since(pushed_at) < grace {
                 Err(Nothing::EventFirst { pushed_at })
             } else {
                 Ok(image)
