@@ -43,9 +43,10 @@ pub fn description(repository: &str, digest: &Digest, reason: &str) -> String {
     whole.chars().take(LONGEST).collect()
 }
 
-/// The text that a rollback by Sluice carries: of the image that is to be live again.
+/// The text that a rollback by Sluice carries: of the image that is to be live again. The
+/// reason begins with the deployment that is taken back.
 pub fn rollback_description(image: Option<(&str, &Digest)>, reason: &str) -> String {
-    let reason = format!("{ROLLBACK}{reason}");
+    let reason = format!("{ROLLBACK}{}", reason.strip_prefix(ROLLBACK).unwrap_or(reason));
     match image {
         Some((repository, digest)) => description(repository, digest, &reason),
         None => format!("sluice {reason}").chars().take(LONGEST).collect(),
@@ -136,6 +137,8 @@ mod tests {
             assert!(text.chars().count() <= 256, "{text}");
             assert_eq!(described(&text).is_some(), image.is_some());
         }
+        let twice = rollback_description(None, "rollback of d-1: alarm");
+        assert_eq!(twice, "sluice rollback of d-1: alarm");
         for text in ["", "a rollback of d-1", &description("api", &digest(), "tag rollback of x")] {
             assert_eq!(rolled_back(text), None, "{text}");
         }

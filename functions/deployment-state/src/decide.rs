@@ -12,7 +12,7 @@ use shared::events::deployment::Change;
 use shared::image::Digest;
 use shared::message::{News, RollbackTimes};
 use shared::release::State;
-use shared::revision::{Revision, short_arn};
+use shared::revision::{Revision, Verdict, short_arn};
 
 /// What is known when a decision is due.
 #[derive(Debug, Clone)]
@@ -210,7 +210,7 @@ fn verdict_is_due(facts: &Facts<'_>, ended: Timestamp) -> bool {
 /// Failed or stopped. Its rollback, if there is one, is still under way.
 fn failed(facts: &Facts<'_>, how: &str) -> Decision {
     let release = &facts.release;
-    let (at, reason) = (release.ended.unwrap_or(facts.now), facts.reason(how));
+    let (at, reason) = (release.ended.unwrap_or(facts.now), facts.why(how));
     let takes_traffic = release.serves || facts.live.arn == release.revision.arn;
     let needs_rollback = facts.rollback.is_none() && !facts.superseded && takes_traffic;
     let mut effects = Vec::new();
@@ -218,7 +218,7 @@ fn failed(facts: &Facts<'_>, how: &str) -> Decision {
         effects.push(Effect::RollBack { reason: format!("{}: {reason}", release.id) });
     }
     if facts.done().is_none() {
-        effects.push(Effect::Tag(rejected(&reason)));
+        effects.extend(facts.rejected(&reason));
         effects.push(Effect::Tell { at, news: News::Failed { reason: reason.clone() } });
         effects.push(Effect::Measure { at, measures: failure() });
         effects.push(Effect::Tag(vec![(ENDED, Ended { how: How::Failed, at }.to_string())]));
@@ -240,7 +240,7 @@ fn rolled_back(facts: &Facts<'_>, rollback: &Rollback) -> Decision {
     let elsewhere = rollback.target.as_ref().filter(|target| !is_target(target));
     let mut effects = Vec::new();
     if !matches!(facts.done(), Some(How::RolledBack | How::RollbackFailed)) {
-        effects.push(Effect::Tag(rejected(&reason)));
+        effects.extend(facts.rejected(&reason));
         if let Some(target) = elsewhere {
             let (expected, found) = (short_arn(target).to_owned(), facts.live.short().to_owned());
             effects.push(Effect::Tell { at, news: News::WrongImageLive { expected, found } });
@@ -264,7 +264,7 @@ fn rollback_failed(facts: &Facts<'_>, rollback: &Rollback, how: &str) -> Decisio
     let reason = format!("{} {how}{error}", rollback.id);
     let mut effects = Vec::new();
     if !matches!(facts.done(), Some(How::RolledBack | How::RollbackFailed)) {
-        effects.push(Effect::Tag(rejected(&facts.why_taken_back())));
+        effects.extend(facts.rejected(&facts.why_taken_back()));
         effects.push(Effect::Tell { at, news: News::RollbackFailed { reason: reason.clone() } });
         let measures = facts.not_counted();
         if !measures.is_empty() {
@@ -273,10 +273,6 @@ fn rollback_failed(facts: &Facts<'_>, rollback: &Rollback, how: &str) -> Decisio
         effects.push(Effect::Tag(vec![(ENDED, Ended { how: How::RollbackFailed, at }.to_string())]));
     }
     Decision::of(Outcome::RollbackFailed(reason), facts.ours_only(effects))
-}
-
-fn rejected(reason: &str) -> Vec<(&'static str, String)> {
-    vec![(VERDICT, "rejected".to_owned()), (REASON, reason.to_owned())]
 }
 
 fn failure() -> Vec<Measure> {
@@ -306,15 +302,28 @@ impl Facts<'_> {
         Some(self.live_at().duration_since(self.release.pushed_at()?))
     }
 
-    fn reason(&self, how: &str) -> String {
-        self.release.error.as_ref().map_or_else(|| how.to_owned(), |error| format!("{how}: {error}"))
+    /// The verdict and its reason, if it is still to be written.
+    fn rejected(&self, reason: &str) -> Option<Effect> {
+        let tags = vec![(VERDICT, "rejected".to_owned()), (REASON, reason.to_owned())];
+        (self.release.revision.release.verdict != Some(Verdict::Rejected)).then_some(Effect::Tag(tags))
+    }
+
+    /// Why it was rejected: whoever stopped it knows better than CodeDeploy does.
+    fn known_reason(&self) -> Option<String> {
+        let tags = &self.release.revision.release;
+        tags.reason.clone().filter(|_| tags.verdict == Some(Verdict::Rejected))
+    }
+
+    fn why(&self, how: &str) -> String {
+        let in_words =
+            || self.release.error.as_ref().map_or(how.to_owned(), |error| format!("{how}: {error}"));
+        self.known_reason().unwrap_or_else(in_words)
     }
 
     fn why_taken_back(&self) -> String {
-        let known = || self.release.revision.release.reason.clone();
         match &self.release.state {
-            State::Rejected(how) => self.reason(how),
-            State::Active | State::Succeeded => known().unwrap_or_else(|| {
+            State::Rejected(how) => self.why(how),
+            State::Active | State::Succeeded => self.known_reason().unwrap_or_else(|| {
                 let red = self.alarm(Timestamp::MAX).map(|(name, _)| format!("the alarm {name} went red"));
                 red.unwrap_or_else(|| "it was taken back after it had succeeded".to_owned())
             }),

@@ -202,6 +202,17 @@ fn a_failure_is_rolled_back_only_if_it_has_traffic_and_nothing_else_takes_it_bac
 }
 
 #[test]
+fn whoever_rejected_it_before_is_quoted() {
+    let known = effects(|f| {
+        rejected(f);
+        let tags = [("sluice:verdict", "rejected"), ("sluice:reason", "alarm 5xx")];
+        f.release.revision = revision(2, &tags);
+        f.release.serves = true;
+    });
+    assert_eq!(known, [&["roll back d-2: alarm 5xx"], &FAILED[1..]].concat());
+}
+
+#[test]
 fn a_rollback_counts_what_is_not_counted_yet() {
     let ended = "sluice:ended=rolled-back 2026-01-01T00:22:00Z";
     let rolled_back = |done: &'static str, red: i64| {
