@@ -1,6 +1,10 @@
 //! The AppSpec of a blue/green deployment: which revision, behind which container and port,
 //! placed as the service's tasks are placed today, with which hooks.
 
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::aws::Placement;
@@ -38,6 +42,32 @@ pub fn appspec(
         "Hooks": hooks,
     })
     .to_string()
+}
+
+/// The part of an AppSpec that is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AppSpec {
+    resources: Vec<BTreeMap<String, Resource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    task_definition: String,
+}
+
+/// ARN of the revision that an AppSpec, JSON or YAML, deploys.
+pub fn task_definition(text: &str) -> anyhow::Result<String> {
+    let spec: AppSpec = serde_saphyr::from_str(text).context("it names no task definition")?;
+    let resource = spec.resources.into_iter().flatten().next().map(|(_, resource)| resource);
+    Ok(resource.context("it has no resource")?.properties.task_definition)
 }
 
 /// The same members with a capital first letter: the AppSpec's spelling of ECS's own.
@@ -84,6 +114,10 @@ mod tests {
             "Hooks": [{ "BeforeInstall": "hook" }, { "AfterAllowTraffic": "hook" }],
         });
         assert_eq!(spec, expected);
+        assert_eq!(task_definition(&spec.to_string()).unwrap(), "arn:x");
+        let yaml = "version: 0.0\nResources:\n- TargetService:\n    Type: AWS::ECS::Service\n    Properties:\n      TaskDefinition: arn:y\n";
+        assert_eq!(task_definition(yaml).unwrap(), "arn:y");
+        assert!(task_definition("version: 0.0\nResources: []").is_err());
         let bare = appspec("arn:x", "app", 80, &Placement::default(), &[]);
         assert!(!bare.contains("PlatformVersion") && bare.contains(r#""Hooks":[]"#), "{bare}");
     }

@@ -4,6 +4,7 @@
 pub mod appspec;
 pub mod aws;
 pub mod config;
+pub mod ended;
 pub mod events;
 pub mod freeze;
 pub mod image;

@@ -43,9 +43,10 @@ pub fn description(repository: &str, digest: &Digest, reason: &str) -> String {
     whole.chars().take(LONGEST).collect()
 }
 
-/// The text that a rollback by Sluice carries: of the image that is to be live again.
+/// The text that a rollback by Sluice carries: of the image that is to be live again. The
+/// reason begins with the deployment that is taken back.
 pub fn rollback_description(image: Option<(&str, &Digest)>, reason: &str) -> String {
-    let reason = format!("{ROLLBACK}{reason}");
+    let reason = format!("{ROLLBACK}{}", reason.strip_prefix(ROLLBACK).unwrap_or(reason));
     match image {
         Some((repository, digest)) => description(repository, digest, &reason),
         None => format!("sluice {reason}").chars().take(LONGEST).collect(),
@@ -55,14 +56,19 @@ pub fn rollback_description(image: Option<(&str, &Digest)>, reason: &str) -> Str
 /// What a rollback's reason begins with.
 const ROLLBACK: &str = "rollback of ";
 
-/// Whether a deployment's description says that Sluice rolls back by it.
-pub fn is_rollback(description: &str) -> bool {
-    let Some(rest) = description.strip_prefix("sluice ") else { return false };
-    let reason = match described(description) {
-        Some(_) => rest.split_once(": ").map_or("", |(_, reason)| reason),
-        None => rest,
-    };
-    reason.starts_with(ROLLBACK)
+/// The deployment that a description says Sluice rolls back; none if it says no such thing.
+pub fn rolled_back(description: &str) -> Option<&str> {
+    let whole = reason(description)?.strip_prefix(ROLLBACK)?;
+    Some(whole.split([':', ' ']).next().unwrap_or(whole))
+}
+
+/// Why Sluice started a deployment, by its description.
+pub fn reason(description: &str) -> Option<&str> {
+    let rest = description.strip_prefix("sluice ")?;
+    match described(description) {
+        Some(_) => rest.split_once(": ").map(|(_, reason)| reason),
+        None => Some(rest),
+    }
 }
 
 /// The digest that a deployment says it deploys, and its repository (the beginning of its
@@ -127,11 +133,14 @@ mod tests {
         let image = digest();
         for image in [None, Some(("team/api", &image))] {
             let text = rollback_description(image, &format!("d-1: alarm {}", "x".repeat(300)));
-            assert!(is_rollback(&text) && text.chars().count() <= 256, "{text}");
+            assert_eq!(rolled_back(&text), Some("d-1"), "{text}");
+            assert!(text.chars().count() <= 256, "{text}");
             assert_eq!(described(&text).is_some(), image.is_some());
         }
+        let twice = rollback_description(None, "rollback of d-1: alarm");
+        assert_eq!(twice, "sluice rollback of d-1: alarm");
         for text in ["", "a rollback of d-1", &description("api", &digest(), "tag rollback of x")] {
-            assert!(!is_rollback(text), "{text}");
+            assert_eq!(rolled_back(text), None, "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::ended::Ended;
 use crate::image::{Digest, ImageRef, Platform};
 use crate::members::Members;
 
@@ -77,6 +78,8 @@ pub struct ReleaseTags {
     /// No older revision can run any more: a migration that began while this one served took
     /// away what they need. Says which.
     pub oldest: Option<String>,
+    /// How its last deployment ended.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -353,6 +356,7 @@ impl ReleaseTags {
             reason: tag("reason"),
             contracted: tag("contracted"),
             oldest: tag("oldest"),
+            ended: tag("ended").and_then(|text| text.parse().ok()),
         }
     }
 }

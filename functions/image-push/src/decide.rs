@@ -86,6 +86,9 @@ pub enum Nothing {
     ScannedLater { pushed_at: Timestamp },
     OlderThanLive { pushed_at: Timestamp, live_pushed_at: Timestamp },
     WrongPlatform { image: Vec<Platform>, service: RuntimePlatform },
+    NothingNewer { since: Timestamp },
+    NoBaseline,
+    EventFirst { pushed_at: Timestamp },
 }
 
 /// Something is wrong that a person has to put right.

@@ -163,6 +163,8 @@ fn released(number: u32, letter: &str, more: &[(&str, &str)]) -> Revision {
 fn running() -> Running {
     Running {
         ecs: EcsService {
+            arn: "arn:aws:ecs:us-east-1:123456789012:service/api-cluster/api".into(),
+            baseline: None,
             active: true,
             controller: Controller::CodeDeploy,
             revision: "arn:aws:ecs:eu-west-1:123456789012:task-definition/api:1".into(),

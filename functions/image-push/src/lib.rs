@@ -4,6 +4,7 @@
 mod decide;
 mod history;
 mod image;
+mod newest;
 mod start;
 mod target;
 mod text;
@@ -24,6 +25,7 @@ use shared::start::Invocation;
 use tracing::Instrument as _;
 
 pub use decide::{Decision, Nothing, Refuse, Wait};
+pub use newest::Waited;
 pub use target::Outcome;
 
 use image::PushedImage;

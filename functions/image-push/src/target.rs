@@ -19,7 +19,7 @@ use shared::release::Deployment;
 use shared::revision::{Revision, short_arn};
 use shared::way_back::{WayBack, way_back};
 
-use crate::decide::{Decision, Facts, Refuse, Running, Start, decide, order_is_open};
+use crate::decide::{Decision, Facts, Nothing, Refuse, Running, Start, decide, order_is_open};
 use crate::history::History;
 use crate::image::PushedImage;
 use crate::start;
@@ -49,6 +49,18 @@ pub struct Outcome {
 impl From<Decision> for Outcome {
     fn from(decision: Decision) -> Self {
         Self { decision, started: None }
+    }
+}
+
+impl From<Nothing> for Outcome {
+    fn from(nothing: Nothing) -> Self {
+        Decision::from(nothing).into()
+    }
+}
+
+impl From<Refuse> for Outcome {
+    fn from(refuse: Refuse) -> Self {
+        Decision::from(refuse).into()
     }
 }
 

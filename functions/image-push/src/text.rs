@@ -87,6 +87,14 @@ impl Display for Nothing {
             Self::OlderThanLive { pushed_at, live_pushed_at } => {
                 write!(f, "pushed {pushed_at}, before the image that is live ({live_pushed_at})")
             }
+            Self::NothingNewer { since } => write!(f, "no image was pushed since {since}"),
+            Self::NoBaseline => f.write_str(
+                "what is live was not released by Sluice, and the sweep has not run yet: older images are not \
+                 told from newer ones",
+            ),
+            Self::EventFirst { pushed_at } => {
+                write!(f, "the image pushed {pushed_at} is left to the event of its push for now")
+            }
             Self::WrongPlatform { image, service } => {
                 let image: Vec<_> = image.iter().map(Platform::to_string).collect();
                 write!(

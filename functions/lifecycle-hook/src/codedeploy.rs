@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::future::{FutureExt as _, join, try_join3};
 use jiff::Timestamp;
-use serde::Deserialize;
 use shared::aws::{Described, EventState, LifecycleEvent, Reported, Succeeded, Target};
 use shared::config::{Check, Service};
 use shared::message::Release;
@@ -37,25 +36,6 @@ struct Judged<'a> {
     outcomes: Vec<(&'a str, Outcome)>,
     /// What it is about, for messages.
     release: Release,
-}
-
-/// The part of an AppSpec that is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AppSpec {
-    resources: Vec<std::collections::BTreeMap<String, Resource>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Resource {
-    properties: Properties,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Properties {
-    task_definition: String,
 }
 
 impl LifecycleHook {
@@ -143,8 +123,11 @@ impl LifecycleHook {
                  AppSpec, or name the service"
             )
         })?;
-        let facts =
-            try_join3(self.in_progress(&described, service), self.revision(&described), self.ecs(service));
+        let facts = try_join3(
+            self.in_progress(&described, service),
+            self.aws.deployed_revision(&described),
+            self.ecs(service),
+        );
         let secrets = Values::fetch(&self.secrets, service.checks.secrets());
         let (facts, secrets) = join(facts, secrets).await;
         let ((mut event, mut target), revision, ecs) = facts?;
@@ -216,16 +199,6 @@ impl LifecycleHook {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-    }
-
-    /// The revision that is deployed, by the AppSpec.
-    async fn revision(&self, described: &Described) -> anyhow::Result<String> {
-        let text = self.aws.appspec_of(described).await?;
-        let spec: AppSpec = serde_saphyr::from_str(&text).with_context(|| {
-            format!("the AppSpec of {} names no task definition", described.deployment.id)
-        })?;
-        let resource = spec.resources.into_iter().flatten().next().map(|(_, resource)| resource);
-        Ok(resource.context("the AppSpec has no resource")?.properties.task_definition)
     }
 
     async fn ecs(&self, service: &Service) -> anyhow::Result<shared::aws::EcsService> {

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::codedeploy::deployment;
 use super::{Aws, Missing, failed, timestamp};
-use crate::release::{Deployment, is_rollback};
+use crate::appspec::task_definition;
+use crate::release::{Deployment, rolled_back};
 
 /// A deployment with all that GetDeployment tells of it.
 #[derive(Debug, Clone)]
@@ -14,11 +15,15 @@ pub struct Described {
     pub application: String,
     pub group: String,
     pub deployment: Deployment,
+    /// What whoever started it said of it.
+    pub description: Option<String>,
     pub created: Timestamp,
     pub ended: Option<Timestamp>,
     pub origin: Origin,
     /// The deployment that rolls this one back, where CodeDeploy has made one.
     pub rolled_back_by: Option<String>,
+    /// The deployment that this one rolls back, as far as it says.
+    pub rolls_back: Option<String>,
     /// Why it failed or was stopped, in CodeDeploy's words.
     pub error: Option<String>,
     /// Where its AppSpec is; CodeDeploy's own rollbacks may have none.
@@ -58,7 +63,7 @@ impl Aws {
     }
 
     /// The text of a deployment's AppSpec, in JSON or YAML.
-    pub async fn appspec_of(&self, described: &Described) -> anyhow::Result<String> {
+    async fn appspec_of(&self, described: &Described) -> anyhow::Result<String> {
         let call = self.codedeploy.get_application_revision().application_name(&described.application);
         let what = || format!("reading the AppSpec of {}", described.deployment.id);
         let revision = described.revision.clone().ok_or(Missing("revision")).with_context(what)?;
@@ -69,6 +74,12 @@ impl Aws {
         #[allow(deprecated)]
         let raw = revision.and_then(|revision| revision.string()).and_then(|raw| raw.content());
         Ok(content.or(raw).ok_or(Missing("appSpecContent")).with_context(what)?.to_owned())
+    }
+
+    /// ARN of the task definition revision that a deployment brings, by its AppSpec.
+    pub async fn deployed_revision(&self, described: &Described) -> anyhow::Result<String> {
+        let text = self.appspec_of(described).await?;
+        task_definition(&text).with_context(|| format!("in the AppSpec of {}", described.deployment.id))
     }
 
     /// Stops a deployment; CodeDeploy then starts one that rolls it back.
@@ -87,18 +98,24 @@ impl Described {
     fn narrowed(info: &DeploymentInfo) -> anyhow::Result<Self> {
         let created = info.create_time().and_then(timestamp).ok_or(Missing("createTime"))?;
         let by_codedeploy = info.creator() == Some(&DeploymentCreator::CodeDeployRollback);
-        let by_us = info.description().is_some_and(is_rollback);
+        let by_us = info.description().and_then(rolled_back);
         let error = info.error_information();
         Ok(Self {
             application: info.application_name().ok_or(Missing("applicationName"))?.to_owned(),
             group: info.deployment_group_name().ok_or(Missing("deploymentGroupName"))?.to_owned(),
             deployment: deployment(info)?,
+            description: info.description().map(str::to_owned),
             created,
             ended: info.complete_time().and_then(timestamp),
-            origin: if by_codedeploy || by_us { Origin::Rollback } else { Origin::Release },
+            origin: if by_codedeploy || by_us.is_some() { Origin::Rollback } else { Origin::Release },
             rolled_back_by: info
                 .rollback_info()
                 .and_then(|rollback| rollback.rollback_deployment_id())
+                .map(str::to_owned),
+            rolls_back: info
+                .rollback_info()
+                .and_then(|rollback| rollback.rollback_triggering_deployment_id())
+                .or(by_us)
                 .map(str::to_owned),
             error: error.and_then(|error| error.message()).map(str::to_owned),
             revision: info.revision().cloned(),

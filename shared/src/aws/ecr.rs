@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
-use aws_sdk_ecr::types::{FindingSeverity, ImageIdentifier, ScanStatus};
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, FindingSeverity, ImageDetail, ImageIdentifier, ScanStatus, TagStatus,
+};
 use jiff::Timestamp;
 
 use super::{Aws, Missing, PATIENCE, WebRequest, failed, timestamp};
@@ -47,6 +49,22 @@ pub enum Scan {
 /// An image's configuration is a few kilobytes; nothing larger is read.
 const LARGEST_CONFIG: usize = 1 << 20;
 
+/// DescribeImages gives so many at once.
+const PAGE: i32 = 1_000;
+
+impl Image {
+    fn narrowed(detail: &ImageDetail) -> anyhow::Result<Self> {
+        let mut tags = detail.image_tags().to_vec();
+        tags.sort();
+        Ok(Self {
+            digest: detail.image_digest().ok_or(Missing("imageDigest"))?.parse()?,
+            tags,
+            pushed_at: detail.image_pushed_at().and_then(timestamp).ok_or(Missing("imagePushedAt"))?,
+            registry_id: detail.registry_id().ok_or(Missing("registryId"))?.to_owned(),
+        })
+    }
+}
+
 impl ImageId {
     fn sdk(&self) -> ImageIdentifier {
         match self {
@@ -75,15 +93,25 @@ impl Aws {
             }
             other => other.map_err(failed(format!("describing the image {repository}{id}")))?,
         };
-        let Some(detail) = answer.image_details().first() else { return Ok(None) };
-        let mut tags = detail.image_tags().to_vec();
-        tags.sort();
-        Ok(Some(Image {
-            digest: detail.image_digest().ok_or(Missing("imageDigest"))?.parse()?,
-            tags,
-            pushed_at: detail.image_pushed_at().and_then(timestamp).ok_or(Missing("imagePushedAt"))?,
-            registry_id: detail.registry_id().ok_or(Missing("registryId"))?.to_owned(),
-        }))
+        answer.image_details().first().map(Image::narrowed).transpose()
+    }
+
+    /// All images of a repository that have a tag, in no order.
+    pub async fn tagged_images(&self, repository: &str) -> anyhow::Result<Vec<Image>> {
+        let (mut images, mut token) = (Vec::new(), None);
+        loop {
+            let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
+            let call = self.ecr.describe_images().repository_name(repository).filter(tagged);
+            let answer = call.max_results(PAGE).set_next_token(token).send().await;
+            let answer = answer.map_err(failed(format!("listing the images of {repository}")))?;
+            for detail in answer.image_details() {
+                images.push(Image::narrowed(detail)?);
+            }
+            token = answer.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(images);
+            }
+        }
     }
 
     /// The manifest of an image; none if it is gone.

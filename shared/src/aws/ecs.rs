@@ -21,6 +21,7 @@ use crate::revision::{Rendered, Revision};
 /// A service as DescribeServices tells it.
 #[derive(Debug, Clone)]
 pub struct EcsService {
+    pub arn: String,
     pub active: bool,
     pub controller: Controller,
     /// ARN of the revision that serves: that of the PRIMARY task set or deployment.
@@ -32,6 +33,8 @@ pub struct EcsService {
     /// Container and port that the load balancer sends to.
     pub load_balanced: Option<(String, u16)>,
     pub hold: Option<Hold>,
+    /// When Sluice first looked at it: images pushed before are none of its business.
+    pub baseline: Option<Timestamp>,
     /// Alarms of its own deployment configuration.
     pub alarms: Vec<String>,
     pub placement: Placement,
@@ -83,6 +86,7 @@ struct Services {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ServiceView {
+    service_arn: String,
     status: String,
     task_definition: Option<String>,
     deployment_controller: Option<ControllerView>,
@@ -329,7 +333,8 @@ impl EcsService {
         let alarms = alarms.transpose()?.filter(|alarms| alarms.enable).unwrap_or_default();
         let balancers = primary.map(|set| &set.load_balancers).filter(|list| !list.is_empty());
         let balancer = balancers.unwrap_or(&view.load_balancers).first();
-        let hold = view.tags.iter().find(|tag| tag.key == "sluice:hold");
+        let tag = |key: &str| view.tags.iter().find(|tag| tag.key == key);
+        let (hold, baseline) = (tag("sluice:hold"), tag("sluice:baseline"));
         let revision = primary.map(|set| set.task_definition.clone()).or(view.task_definition);
         let placement = Placement {
             // The service's own word: that of a task set may be what LATEST was at the time.
@@ -346,6 +351,7 @@ impl EcsService {
         // A task takes one or the other.
         let launch_type = launch_type.filter(|_| placement.capacity_providers.is_none());
         Ok(Self {
+            arn: view.service_arn,
             active: view.status == "ACTIVE",
             controller,
             revision: revision.ok_or(Missing("taskDefinition"))?,
@@ -355,6 +361,7 @@ impl EcsService {
             serving,
             load_balanced: balancer.and_then(|b| Some((b.container_name.clone()?, b.container_port?))),
             hold: hold.map(|tag| Hold::parse(&tag.value)),
+            baseline: baseline.and_then(|tag| tag.value.parse().ok()),
             alarms: alarms.alarm_names,
             placement,
             launch_type: launch_type.filter(|kind| !kind.is_empty()),

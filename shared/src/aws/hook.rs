@@ -19,6 +19,8 @@ pub struct Target {
     pub events: Vec<LifecycleEvent>,
     /// Id of the task set that is to take the traffic; none before it is made.
     pub green: Option<String>,
+    /// Whether that takes production traffic, or did when the deployment ended.
+    pub green_serves: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub struct LifecycleEvent {
     pub name: String,
     pub state: EventState,
     pub began: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,7 @@ impl Aws {
             target.task_sets_info().iter().find(|set| set.task_set_label() == Some(&TargetLabel::Green));
         Ok(Some(Target {
             events: events.collect::<Result<_, _>>().with_context(what)?,
+            green_serves: green.is_some_and(|set| set.traffic_weight() > 0.0),
             green: green.and_then(|set| set.identifer()).map(str::to_owned),
         }))
     }
@@ -137,6 +141,7 @@ impl LifecycleEvent {
                 _ => EventState::Ended,
             },
             began: event.start_time().and_then(timestamp),
+            ended: event.end_time().and_then(timestamp),
         })
     }
 }

@@ -1,0 +1,6 @@
+//! deployment-state in front of the local cloud: real deployments, their events through rules.
+
+mod codedeploy;
+mod faults;
+mod rolling;
+mod scene;
