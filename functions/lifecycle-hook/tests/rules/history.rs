@@ -89,6 +89,10 @@ fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
     assert_eq!(tally.refused, refused);
 }
 
+/// All 105 were read, each beside the migration that made its table: none is on a table or
+/// index of its own migration. One, of 20260319000000, makes an index that has been there since
+/// 20260309000000; it does nothing, which no migration tells by itself. The others lock
+/// a table that is in use, or take away or refuse what the version before reads or writes.
 #[test]
 fn litellm() {
     let file = "postgresql.litellm.sql";
@@ -107,8 +111,14 @@ fn litellm() {
     nothing_is_in_doubt(file, Dialect::Postgresql, &tally);
 }
 
-/// Each refusal was looked at: all are right. Most are functions that are dropped and made
-/// again, often with other arguments, which the version before does not know.
+/// All 59 were read. The 25 that are no functions are right: all 14 about indexes are on tables
+/// or indexes of earlier migrations. Of the 34 functions, 20 are dropped for good and 14 have one
+/// of their name made again behind them. Harmless in fact are those:
+/// - 4 made again with the arguments that DROP names, and the same result, and one more whose
+///   DROP names none. The DROP does not tell names, defaults, result, owner and rights of the old
+///   function, so these stay refused; CREATE OR REPLACE would have done, and passes.
+/// - 6 functions of triggers, which no query calls. Their names do not tell.
+/// - 2 that are not there when they are dropped: one never was, one was dropped some lines above.
 #[test]
 fn procrastinate() {
     let file = "postgresql.procrastinate.sql";
@@ -129,7 +139,10 @@ fn procrastinate() {
     nothing_is_in_doubt(file, Dialect::Postgresql, &tally);
 }
 
-/// Each refusal was looked at: all are right.
+/// All 13 were read; each of the 11 statements would have copied or locked a table, or refused
+/// what the version before writes. Two of the findings add nothing to that: the `NOT NULL` of
+/// `encryptedData` was there before, and the type of `chatId` is the one with which the same
+/// migration adds it. MODIFY does not tell what it changes.
 #[test]
 fn flowise() {
     let file = "mysql.flowise.sql";
