@@ -70,6 +70,9 @@ pub(super) fn alter_table(schema: &mut Schema, mut cursor: Cursor) -> Verdict {
     cursor.eat("ONLY");
     let Some(name) = cursor.name() else { return unknown("cannot be parsed: which table?") };
     cursor.eat_token(&Token::Mul);
+    if schema.dialect() == Dialect::Postgresql && cursor.eat("ATTACH PARTITION") {
+        return postgresql::attach(schema, cursor).unwrap_or_else(|| unknown("cannot be parsed"));
+    }
     let actions = match of_partitions(cursor) {
         true => vec![cursor.rest()],
         false => split_commas(cursor.rest()),
@@ -83,9 +86,13 @@ pub(super) fn alter_table(schema: &mut Schema, mut cursor: Cursor) -> Verdict {
     }
     let mut verdict = Verdict::new();
     for action in actions {
-        let judged = judge(schema, &table, action);
-        verdict.extend(judged.into_iter().filter(|judged| !table.forgives(judged)));
+        verdict.extend(judge(schema, &table, action));
     }
+    if verdict.iter().any(|judged| !is_on_new(judged)) {
+        schema.doubted(&table.name);
+    }
+    let probably_new = schema.is_probably_new(&table.name);
+    verdict.retain(|judged| !table.forgives(judged) && !(probably_new && is_on_new(judged)));
     if !table.is_new && table.online.copies {
         verdict.extend(refused(Rule::TableRewrite));
     }
@@ -133,6 +140,15 @@ fn is_about_locks(rule: Rule) -> bool {
     )
 }
 
+/// What is done to a table that has just been made IF NOT EXISTS, and ends in no time if it
+/// is empty. If it was there before, the harm is a lock, and ends with it: what follows
+/// CREATE TABLE is hardly ever done to a table that was there. A column that is added,
+/// changed or dropped is: a new table would have been made with it.
+fn is_on_new(judged: &Judged) -> bool {
+    use Rule::{AddCheck, AddForeignKey, AddUnique, CreateIndex};
+    matches!(judged, Judged::Refused(AddForeignKey | AddCheck | AddUnique | CreateIndex))
+}
+
 fn judge(schema: &mut Schema, table: &Table, action: &[Token]) -> Verdict {
     let mut cursor = Cursor::new(action, schema.dialect());
     let read = match schema.dialect() {
@@ -163,6 +179,7 @@ fn operation(schema: &mut Schema, table: &Table, operation: AlterTableOperation)
     use AlterTableOperation as Op;
     match operation {
         Op::AddColumn { column_def, .. } => {
+            schema.doubted(&table.name);
             column::added(schema, &column_def).into_iter().map(Judged::Refused).collect()
         }
         Op::AddConstraint { constraint, not_valid } => {

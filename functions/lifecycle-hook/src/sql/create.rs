@@ -50,7 +50,7 @@ fn of_words(schema: &Schema, mut cursor: Cursor) -> Option<Verdict> {
     cursor.eat("ON").then_some(())?;
     let table = cursor.name()?;
     cursor.group()?;
-    let new = schema.is_new(&table);
+    let new = schema.is_probably_new(&table);
     cursor.is_definition_only().then(|| if new { Verdict::new() } else { refused(Rule::CreateIndex) })
 }
 
@@ -105,9 +105,10 @@ fn table_made(schema: &mut Schema, table: &CreateTable) -> Verdict {
     if table.or_replace && !schema.is_new(&name) {
         return refused(Rule::DropTable);
     }
-    // IF NOT EXISTS may find a table that the serving version uses.
-    if !table.if_not_exists {
-        schema.made(name);
+    match table.if_not_exists {
+        // It may find a table that the serving version uses.
+        true => schema.made_if_not_exists(name),
+        false => schema.made(name),
     }
     Verdict::new()
 }
@@ -127,7 +128,8 @@ fn view_made(schema: &mut Schema, view: &CreateView) -> Verdict {
 
 fn index_made(schema: &mut Schema, index: CreateIndex) -> Verdict {
     let dialect = schema.dialect();
-    let new = schema.is_new(&named(&index.table_name, dialect));
+    let table = named(&index.table_name, dialect);
+    let new = schema.is_probably_new(&table);
     let rule = match dialect {
         Dialect::Postgresql if index.concurrently && schema.is_in_transaction() => {
             Some(Rule::ConcurrentlyInTransaction)
@@ -136,14 +138,19 @@ fn index_made(schema: &mut Schema, index: CreateIndex) -> Verdict {
         Dialect::Mysql if new => None,
         Dialect::Mysql => mysql_index(&index),
     };
-    if let (Some(name), None, false) = (&index.name, rule, index.if_not_exists) {
-        // An index lives in the schema of its table.
-        let table = named(&index.table_name, dialect);
+    // MySQL's are named within their table, where a table may have the same name.
+    if let (Some(name), None, Dialect::Postgresql) = (&index.name, rule, dialect) {
         let name = named(name, dialect);
-        schema.made(match table.rsplit_once('.') {
+        // An index lives in the schema of its table.
+        let name = match table.rsplit_once('.') {
             Some((of, _)) => format!("{of}.{name}"),
             None => name,
-        });
+        };
+        match index.if_not_exists {
+            true if new => schema.made_if_not_exists(name),
+            true => {}
+            false => schema.made(name),
+        }
     }
     rule.map(refused).unwrap_or_default()
 }

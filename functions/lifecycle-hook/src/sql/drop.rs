@@ -95,7 +95,7 @@ fn index(schema: &mut Schema, cursor: &mut Cursor) -> Option<Verdict> {
     match schema.dialect() {
         Dialect::Postgresql => {
             let _ = cursor.eat_one(&["CASCADE", "RESTRICT"]);
-            let new = names.iter().all(|name| schema.is_new(name));
+            let new = names.iter().all(|name| schema.is_probably_new(name));
             cursor.is_done().then(|| match (concurrently, schema.is_in_transaction()) {
                 (true, true) => refused(Rule::ConcurrentlyInTransaction),
                 (true, false) => Verdict::new(),

@@ -90,6 +90,10 @@ pub(super) fn statement(schema: &mut Schema, tokens: Vec<Token>) -> Verdict {
         "EXPLAIN" | "SHOW" | "DESCRIBE" | "DESC" => query::look(tokens, dialect),
         "TRUNCATE" | "LOCK" | "REINDEX" | "CLUSTER" | "VACUUM" | "REFRESH" | "OPTIMIZE" | "RENAME"
         | "COPY" | "FLUSH" => maintain::maintain(schema, cursor),
-        _ => session::session(schema, tokens),
+        "ABORT" | "ANALYZE" | "BEGIN" | "COMMENT" | "COMMIT" | "END" | "GRANT" | "NOTIFY" | "RELEASE"
+        | "RESET" | "ROLLBACK" | "SAVEPOINT" | "SET" | "START" | "UNLOCK" | "USE" => {
+            session::session(schema, tokens)
+        }
+        _ => unknown("this is no statement that is known here"),
     }
 }

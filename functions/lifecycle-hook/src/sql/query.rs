@@ -10,14 +10,35 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Token;
 
 use super::create::named;
+use super::cursor::{Cursor, is_word};
 use super::judge::{IsNew, Judged, Verdict, refused, refused_unless, unknown};
 use super::parse;
 use super::schema::Schema;
 
-pub(super) fn judge(schema: &mut Schema, tokens: Vec<Token>) -> Verdict {
+pub(super) fn judge(schema: &mut Schema, mut tokens: Vec<Token>) -> Verdict {
+    first_row(&mut tokens, schema.dialect());
     match parse::statement(tokens, schema.dialect()) {
         Ok(statement) => written(schema, &statement),
         Err(why) => unknown(why),
+    }
+}
+
+/// Of the rows of an INSERT no rule judges any, and there may be thousands: one is parsed for
+/// all. A row is what parentheses enclose, so nothing hides in those that are left out.
+fn first_row(tokens: &mut Vec<Token>, dialect: Dialect) {
+    let is_insert = tokens.first().is_some_and(|token| is_word(token, "INSERT") || is_word(token, "REPLACE"));
+    let values = tokens.windows(2).position(|w| is_word(&w[0], "VALUES") && w[1] == Token::LParen);
+    let (true, Some(values)) = (is_insert, values) else { return };
+    let mut cursor = Cursor::new(&tokens[values + 1..], dialect);
+    let mut ends = Vec::new();
+    while cursor.group().is_some() {
+        ends.push(tokens.len() - cursor.rest().len());
+        if !cursor.eat_token(&Token::Comma) {
+            break;
+        }
+    }
+    if let (Some(&first), Some(&last)) = (ends.first(), ends.last()) {
+        tokens.drain(first..last);
     }
 }
 

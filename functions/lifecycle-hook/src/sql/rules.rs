@@ -22,7 +22,8 @@ pub fn way_out(rule: Rule) -> &'static str {
             "the serving version may read it; first release a version that does not, then allow this rule"
         }
         Rule::DropType => {
-            "the serving version may use it; first release a version that does not, then allow this rule"
+            "the serving version may use it; first release a version that does not, then allow this rule (a function \
+             that is made again: CREATE OR REPLACE)"
         }
         Rule::RenameColumn => {
             "the serving version knows the old name; add a new column, write both, move the readers, drop the old one"

@@ -10,6 +10,8 @@ pub(super) struct Schema {
     dialect: Dialect,
     /// Tables, views, sequences, types: certain not to have been there before.
     new: HashSet<String>,
+    /// Made IF NOT EXISTS: new, unless what is done to it later tells otherwise.
+    probably_new: HashSet<String>,
     /// Made since BEGIN: a rollback takes them back.
     in_transaction: Option<Vec<String>>,
     /// Within a block whose statements may not all run, nothing is certain to be made.
@@ -23,6 +25,7 @@ impl Schema {
         Self {
             dialect,
             new: HashSet::new(),
+            probably_new: HashSet::new(),
             in_transaction: None,
             conditional: false,
             foreign_key_checks: true,
@@ -37,18 +40,39 @@ impl Schema {
         self.new.contains(name)
     }
 
+    /// Enough where the harm would be a lock, which ends; not where something is taken away.
+    pub(super) fn is_probably_new(&self, name: &str) -> bool {
+        self.is_new(name) || self.probably_new.contains(name)
+    }
+
     pub(super) fn made(&mut self, name: String) {
-        if self.conditional {
-            return;
+        if self.noted(&name) {
+            self.new.insert(name);
         }
-        if let Some(made) = &mut self.in_transaction {
-            made.push(name.clone());
+    }
+
+    pub(super) fn made_if_not_exists(&mut self, name: String) {
+        if self.noted(&name) {
+            self.probably_new.insert(name);
         }
-        self.new.insert(name);
+    }
+
+    /// Whether what is made here is certain to be made.
+    fn noted(&mut self, name: &str) -> bool {
+        if let (Some(made), false) = (&mut self.in_transaction, self.conditional) {
+            made.push(name.to_owned());
+        }
+        !self.conditional
+    }
+
+    /// It is treated as a table that was there before.
+    pub(super) fn doubted(&mut self, name: &str) {
+        self.probably_new.remove(name);
     }
 
     pub(super) fn gone(&mut self, name: &str) {
         self.new.remove(name);
+        self.probably_new.remove(name);
     }
 
     /// Still in its schema, as RENAME TO has it.
@@ -60,6 +84,7 @@ impl Schema {
             };
             self.made(name);
         } else {
+            self.gone(from);
             self.gone(to);
         }
     }
@@ -79,7 +104,7 @@ impl Schema {
     /// To a savepoint or to the beginning: nothing made since is certain to be there.
     pub(super) fn rolled_back(&mut self, to: RolledBack) {
         for name in self.in_transaction.take().unwrap_or_default() {
-            self.new.remove(&name);
+            self.gone(&name);
         }
         if let RolledBack::ToSavepoint = to {
             self.began();
@@ -89,6 +114,7 @@ impl Schema {
     /// Names without a schema mean other things from now on.
     pub(super) fn moved(&mut self) {
         self.new.retain(|name| name.contains('.'));
+        self.probably_new.retain(|name| name.contains('.'));
     }
 
     pub(super) fn conditionally<T>(&mut self, enter: impl FnOnce(&mut Self) -> T) -> T {

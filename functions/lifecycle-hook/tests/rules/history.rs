@@ -77,11 +77,9 @@ impl Tally {
 
 /// What is refused only because `IF NOT EXISTS` may have found a table that was there: told
 /// apart by the same history without these words.
-fn in_doubt(file: &str, dialect: Dialect, all: &Tally) -> Vec<(Rule, usize)> {
+fn nothing_is_in_doubt(file: &str, dialect: Dialect, all: &Tally) {
     let certain = Tally::of_text(&text(file).replace("TABLE IF NOT EXISTS", "TABLE"), dialect);
-    let in_doubt =
-        all.refused.iter().map(|(rule, count)| (*rule, count - certain.refused.get(rule).unwrap_or(&0)));
-    in_doubt.filter(|(_, count)| *count > 0).collect()
+    assert_eq!(all.refused, certain.refused, "{file}");
 }
 
 fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
@@ -91,8 +89,10 @@ fn expect(tally: &Tally, statements: usize, refused: &[(Rule, usize)]) {
     assert_eq!(tally.refused, refused);
 }
 
-/// Each refusal was looked at: 120 indexes and 23 foreign keys are on tables that the same
-/// migration makes IF NOT EXISTS, where nobody can tell; the others are right.
+/// All 105 were read, each beside the migration that made its table: none is on a table or
+/// index of its own migration. One, of 20260319000000, makes an index that has been there since
+/// 20260309000000; it does nothing, which no migration tells by itself. The others lock
+/// a table that is in use, or take away or refuse what the version before reads or writes.
 #[test]
 fn litellm() {
     let file = "postgresql.litellm.sql";
@@ -103,20 +103,26 @@ fn litellm() {
         (Rule::RenameColumn, 4),
         (Rule::RenameTable, 1),
         (Rule::ChangeColumnType, 3),
-        (Rule::AddForeignKey, 34),
-        (Rule::CreateIndex, 177),
+        (Rule::AddForeignKey, 11),
+        (Rule::CreateIndex, 57),
         (Rule::DropIndex, 25),
     ];
     expect(&tally, 627, &refused);
-    let expected = [(Rule::AddForeignKey, 23), (Rule::CreateIndex, 120)];
-    assert_eq!(in_doubt(file, Dialect::Postgresql, &tally), expected);
+    nothing_is_in_doubt(file, Dialect::Postgresql, &tally);
 }
 
-/// Each refusal was looked at: all are right. Most are functions that are dropped and made
-/// again, often with other arguments, which the version before does not know.
+/// All 59 were read. The 25 that are no functions are right: all 14 about indexes are on tables
+/// or indexes of earlier migrations. Of the 34 functions, 20 are dropped for good and 14 have one
+/// of their name made again behind them. Harmless in fact are those:
+/// - 4 made again with the arguments that DROP names, and the same result, and one more whose
+///   DROP names none. The DROP does not tell names, defaults, result, owner and rights of the old
+///   function, so these stay refused; CREATE OR REPLACE would have done, and passes.
+/// - 6 functions of triggers, which no query calls. Their names do not tell.
+/// - 2 that are not there when they are dropped: one never was, one was dropped some lines above.
 #[test]
 fn procrastinate() {
-    let tally = Tally::of("postgresql.procrastinate.sql", Dialect::Postgresql);
+    let file = "postgresql.procrastinate.sql";
+    let tally = Tally::of(file, Dialect::Postgresql);
     let refused = [
         (Rule::DropDefault, 1),
         (Rule::DropColumn, 2),
@@ -130,12 +136,18 @@ fn procrastinate() {
         (Rule::DropIndex, 4),
     ];
     expect(&tally, 180, &refused);
+    nothing_is_in_doubt(file, Dialect::Postgresql, &tally);
 }
 
-/// Each refusal was looked at: all are right.
+/// All 13 were read; each of the 11 statements would have copied or locked a table, or refused
+/// what the version before writes. Two of the findings add nothing to that: the `NOT NULL` of
+/// `encryptedData` was there before, and the type of `chatId` is the one with which the same
+/// migration adds it. MODIFY does not tell what it changes.
 #[test]
 fn flowise() {
-    let tally = Tally::of("mysql.flowise.sql", Dialect::Mysql);
+    let file = "mysql.flowise.sql";
+    let tally = Tally::of(file, Dialect::Mysql);
     let refused = [(Rule::SetNotNull, 2), (Rule::ChangeColumnType, 10), (Rule::UnboundedWrite, 1)];
     expect(&tally, 48, &refused);
+    nothing_is_in_doubt(file, Dialect::Mysql, &tally);
 }

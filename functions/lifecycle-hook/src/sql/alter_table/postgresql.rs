@@ -24,13 +24,6 @@ pub(super) fn action(schema: &mut Schema, table: &Table, mut cursor: Cursor) -> 
         schema.renamed(&table.name, &to);
         return cursor.is_done().then(|| refused(Rule::RenameTable));
     }
-    if cursor.eat("ATTACH PARTITION") {
-        // It scans what is attached, and a default partition, for rows out of bounds.
-        let new = schema.is_new(&cursor.name()?);
-        return cursor
-            .is_definition_only()
-            .then(|| if new { Verdict::new() } else { refused(Rule::AddCheck) });
-    }
     if cursor.eat("DETACH PARTITION") {
         cursor.name()?;
         let _ = cursor.eat_one(&["CONCURRENTLY", "FINALIZE"]);
@@ -40,6 +33,12 @@ pub(super) fn action(schema: &mut Schema, table: &Table, mut cursor: Cursor) -> 
         return not_null(cursor);
     }
     harmless(cursor)
+}
+
+/// It scans what is attached, whatever it is attached to, for rows out of bounds.
+pub(super) fn attach(schema: &Schema, mut cursor: Cursor) -> Option<Verdict> {
+    let new = schema.is_probably_new(&cursor.name()?);
+    cursor.is_definition_only().then(|| if new { Verdict::new() } else { refused(Rule::AddCheck) })
 }
 
 fn set(schema: &mut Schema, table: &Table, mut cursor: Cursor) -> Option<Verdict> {

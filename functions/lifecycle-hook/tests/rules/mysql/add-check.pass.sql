@@ -1,3 +1,6 @@
 ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT ENFORCED;
 
 ALTER TABLE orders ALTER CHECK positive NOT ENFORCED;
+
+CREATE TABLE IF NOT EXISTS parcels (id BIGINT, order_id BIGINT);
+ALTER TABLE parcels ADD CHECK (id > 0);

@@ -5,3 +5,6 @@ ALTER TABLE orders ADD CONSTRAINT buyer FOREIGN KEY (buyer_id) REFERENCES people
 
 CREATE TABLE parcels (order_id BIGINT);
 ALTER TABLE parcels ADD FOREIGN KEY (order_id) REFERENCES orders (id);
+
+CREATE TABLE IF NOT EXISTS parcels (id BIGINT, order_id BIGINT);
+ALTER TABLE parcels ADD FOREIGN KEY (order_id) REFERENCES orders (id);

@@ -4,3 +4,7 @@ CREATE UNIQUE INDEX one_number ON orders (number) ALGORITHM=INPLACE LOCK=NONE;
 
 CREATE TABLE parcels (id BIGINT);
 CREATE UNIQUE INDEX one ON parcels (id);
+
+CREATE TABLE IF NOT EXISTS parcels (id BIGINT, order_id BIGINT);
+CREATE UNIQUE INDEX one ON parcels (id);
+ALTER TABLE parcels ADD UNIQUE (order_id);

@@ -6,3 +6,7 @@ CREATE INDEX by_region ON orders (region(8)) ALGORITHM=INPLACE LOCK=NONE;
 
 CREATE TABLE parcels (note TEXT);
 ALTER TABLE parcels ADD FULLTEXT INDEX by_note (note);
+
+CREATE TABLE IF NOT EXISTS parcels (note TEXT);
+ALTER TABLE parcels ADD FULLTEXT INDEX by_note (note);
+CREATE FULLTEXT INDEX by_text ON parcels (note);

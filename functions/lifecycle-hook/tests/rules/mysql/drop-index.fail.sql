@@ -1,3 +1,6 @@
 DROP INDEX by_region ON orders LOCK=EXCLUSIVE;
 
 DROP INDEX by_region ON orders ALGORITHM=COPY;
+
+CREATE TABLE IF NOT EXISTS parcels (id BIGINT, order_id BIGINT);
+DROP INDEX by_order ON parcels LOCK=SHARED;

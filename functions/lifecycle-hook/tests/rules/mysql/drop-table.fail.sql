@@ -10,3 +10,6 @@ CREATE TABLE IF NOT EXISTS orders (id BIGINT);
 DROP TABLE orders;
 
 /*!40000 DROP TABLE orders */;
+
+CREATE INDEX orders ON parcels (order_id);
+DROP TABLE orders;

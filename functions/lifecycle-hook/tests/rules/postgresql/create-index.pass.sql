@@ -6,3 +6,7 @@ REINDEX INDEX CONCURRENTLY by_region;
 
 CREATE TABLE Parcels (id bigint);
 CREATE INDEX ON parcels (id);
+
+CREATE TABLE IF NOT EXISTS parcels (id bigint, order_id bigint);
+CREATE INDEX IF NOT EXISTS by_order ON parcels (order_id);
+CREATE UNIQUE INDEX ON parcels (id);

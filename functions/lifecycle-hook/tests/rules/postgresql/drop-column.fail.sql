@@ -9,3 +9,6 @@ DO $$ BEGIN
     ALTER TABLE orders DROP COLUMN region;
   END IF;
 END $$;
+
+CREATE TABLE IF NOT EXISTS parcels (id bigint, order_id bigint);
+ALTER TABLE parcels DROP COLUMN order_id;

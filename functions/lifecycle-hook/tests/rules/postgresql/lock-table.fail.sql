@@ -3,3 +3,6 @@ LOCK TABLE orders;
 LOCK orders IN SHARE ROW EXCLUSIVE MODE NOWAIT;
 
 REFRESH MATERIALIZED VIEW totals;
+
+CREATE TABLE IF NOT EXISTS parcels (id bigint, order_id bigint);
+LOCK TABLE parcels;

@@ -17,3 +17,6 @@ VACUUM FULL orders;
 VACUUM (VERBOSE, FULL) orders;
 
 CLUSTER orders USING by_region;
+
+CREATE TABLE IF NOT EXISTS parcels (id bigint, order_id bigint);
+ALTER TABLE parcels ADD COLUMN code uuid DEFAULT gen_random_uuid();
