@@ -13,7 +13,7 @@ use anyhow::bail;
 use futures_util::future::FutureExt as _;
 use image_push::ImagePush;
 use serde::Serialize;
-use shared::aws::{Aws, Topic};
+use shared::aws::Aws;
 use shared::config::{Engine, Service};
 use shared::events::deployment::{Change, DeploymentEvent};
 use shared::start::Invocation;
@@ -23,9 +23,8 @@ pub use decide::{Decision, Effect, Facts, Nothing, decide};
 
 /// What is kept between events.
 pub struct DeploymentState {
-    /// Starts the image that waited.
+    /// Starts the image that waited. Its topic is told what became of a deployment.
     pub push: ImagePush,
-    pub topic: Topic,
 }
 
 /// What became of an event.
@@ -54,9 +53,7 @@ impl DeploymentState {
     /// From the environment: `SLUICE_RELEASES`, `SLUICE_TOPIC`, `SLUICE_HOOK_FUNCTION` and what
     /// Lambda gives.
     pub async fn from_environment() -> anyhow::Result<Self> {
-        let push = ImagePush::from_environment().await?;
-        let topic = Topic::from_environment(&push.aws);
-        Ok(Self { push, topic })
+        Ok(Self { push: ImagePush::from_environment().await? })
     }
 
     pub fn aws(&self) -> &Aws {

@@ -72,7 +72,7 @@ impl DeploymentState {
             },
             news,
         };
-        self.topic.publish(&message).await;
+        self.push.topic.publish(&message).await;
         told
     }
 

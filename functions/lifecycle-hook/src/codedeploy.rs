@@ -189,10 +189,9 @@ impl LifecycleHook {
         let (id, end) = (&described.deployment.id, Instant::now() + LAG);
         loop {
             let target = self.aws.target(id, &service.cluster, &service.service).await?;
-            if let Some(target) = target {
-                if let Some(event) = under_way(&target, service) {
-                    return Ok((event, target));
-                }
+            let found = target.and_then(|target| Some((under_way(&target, service)?, target)));
+            if let Some(found) = found {
+                return Ok(found);
             }
             if Instant::now() >= end {
                 bail!("no lifecycle event of {id} that has hooks is under way");

@@ -103,7 +103,7 @@ async fn the_newest_image_that_waited_is_started_and_one_between_is_not() {
     assert!(info["description"].as_str().unwrap().contains(": tag v4 pushed"), "{info}");
     assert_eq!(stage.ended(&next).await, "Succeeded");
     assert_eq!((stage.live("api"), stage.deployments("api")), ("api:3".into(), 2));
-    assert_eq!(stage.news(), ["started", "succeeded", "started", "succeeded"]);
+    assert_eq!(stage.news(), ["waiting", "waiting", "started", "succeeded", "started", "succeeded"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn a_failure_before_any_traffic_moved_rolls_nothing_back_and_the_next_is_s
     assert!(info["description"].as_str().unwrap().contains(": tag v3 pushed"), "{info}");
     assert_eq!(stage.ended(&next).await, "Succeeded");
     assert_eq!(stage.deployments("api"), 2);
-    assert_eq!(stage.news(), ["started", "failed", "started", "succeeded"]);
+    assert_eq!(stage.news(), ["waiting", "started", "failed", "started", "succeeded"]);
     assert_eq!(stage.counts("api"), [2.0, 1.0, 0.0]);
 }
 

@@ -33,7 +33,7 @@ async fn a_rolling_release_that_succeeds_is_told_measured_and_judged_and_the_nex
         })
         .await;
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(stage.news(), ["started", "succeeded", "started", "succeeded"]);
+    assert_eq!(stage.news(), ["started", "waiting", "succeeded", "started", "succeeded"]);
     assert_eq!(stage.counts("web"), [2.0, 0.0, 0.0]);
     assert_eq!(stage.metric("web", "LeadTime").1, 2.0);
     assert_eq!((stage.tag("web:2", "verdict"), stage.live("web")), (Some("good".into()), "web:3".into()));

@@ -158,9 +158,7 @@ impl Stage {
 
     /// The function, made anew as in a new execution environment.
     pub fn function(&self) -> Arc<DeploymentState> {
-        let push = self.image_push(ACCESS_KEY);
-        let topic = Topic::new(&push.aws, Some(self.topic.clone()));
-        Arc::new(DeploymentState { push, topic })
+        Arc::new(DeploymentState { push: self.image_push(ACCESS_KEY) })
     }
 
     fn image_push(&self, access_key: &str) -> ImagePush {
@@ -171,8 +169,10 @@ impl Stage {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://127.0.0.1")
             .build();
+        let aws = Aws::new(&config, self.cloud.http_client());
         ImagePush {
-            aws: Aws::new(&config, self.cloud.http_client()),
+            topic: Topic::new(&aws, Some(self.topic.clone())),
+            aws,
             releases: Releases::new(self.services.clone()),
             hook: None,
         }

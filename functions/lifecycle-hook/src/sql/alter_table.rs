@@ -92,7 +92,7 @@ pub(super) fn alter_table(schema: &mut Schema, mut cursor: Cursor) -> Verdict {
         schema.doubted(&table.name);
     }
     let probably_new = schema.is_probably_new(&table.name);
-    verdict.retain(|judged| !table.forgives(judged) && !(probably_new && is_on_new(judged)));
+    verdict.retain(|judged| !(table.forgives(judged) || probably_new && is_on_new(judged)));
     if !table.is_new && table.online.copies {
         verdict.extend(refused(Rule::TableRewrite));
     }

@@ -44,7 +44,7 @@ fn first_row(tokens: &mut Vec<Token>, dialect: Dialect) {
 
 /// EXPLAIN and SHOW change nothing, but for EXPLAIN ANALYZE, which runs what it explains.
 pub(super) fn look(tokens: Vec<Token>, dialect: Dialect) -> Verdict {
-    if tokens.iter().any(|token| super::cursor::is_word(token, "ANALYZE")) {
+    if tokens.iter().any(|token| is_word(token, "ANALYZE")) {
         return unknown("EXPLAIN ANALYZE runs the statement");
     }
     match parse::statement(tokens, dialect) {
