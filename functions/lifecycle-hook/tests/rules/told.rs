@@ -1,6 +1,6 @@
 //! What a report tells: lines, allowances, and what nobody could read.
 
-use lifecycle_hook::sql::{Report, check, contracts, way_out};
+use lifecycle_hook::sql::{LONGEST, Report, check, contracts, way_out};
 use shared::migration_rule::{Dialect, Rule};
 
 fn postgresql(sql: &str) -> Report {
@@ -30,6 +30,38 @@ fn a_statement_is_told_short_and_on_one_line() {
     let sql = format!("DROP TABLE\n  {};", vec!["ä".repeat(30); 40].join(",\n"));
     let told = &postgresql(&sql).refused[0].statement;
     assert!(told.starts_with("DROP TABLE ää") && told.chars().count() == 81, "{told}");
+}
+
+#[test]
+fn a_text_that_is_too_long_does_not_pass_and_the_longest_does() {
+    let rows = |count: usize| {
+        let row = "(1, 'it''s; DROP TABLE b')";
+        format!("INSERT INTO a (id, name) VALUES {};", vec![row; count].join(","))
+    };
+    for dialect in Dialect::ALL {
+        let fits = check(&rows(LONGEST / 28), dialect, &[]);
+        assert!(passes(&fits) && fits.statements == 1, "{fits:?}");
+        let report = check(&rows(LONGEST / 20), dialect, &[]);
+        assert!(report.unparsable[0].why.contains("no more than 524288 are read"), "{report:?}");
+    }
+}
+
+#[test]
+fn what_stands_behind_or_between_rows_is_read() {
+    let bad = [
+        "INSERT INTO a VALUES (1), (2) noise;",
+        "INSERT INTO a VALUES (1), (2), ;",
+        "INSERT INTO a VALUES (1) (2);",
+        "INSERT INTO a VALUES (1), (2;",
+    ];
+    for sql in bad {
+        for dialect in Dialect::ALL {
+            assert_eq!(check(sql, dialect, &[]).unparsable.len(), 1, "{dialect:?} {sql}");
+        }
+    }
+    let good = "INSERT INTO a VALUES (1), (2) ON CONFLICT (id) DO UPDATE SET n = 1 RETURNING id;";
+    assert!(passes(&postgresql(good)), "{:?}", postgresql(good));
+    assert!(passes(&mysql("REPLACE INTO a VALUES (1), ((2));")));
 }
 
 #[test]
