@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub way_back: Option<WayBack>,
     /// Of an image for one platform; none as long as it is unknown.
     pub platform: Option<Platform>,
+    /// The function that runs the checks.
+    pub hook: Option<&'a str>,
 }
 
 /// The service as it is.
@@ -96,15 +98,32 @@ pub enum Nothing {
 pub enum Refuse {
     ImageGone,
     NoService,
-    OtherController { found: Controller },
-    OtherGroup { deploys_to: Option<(String, String)> },
+    OtherController {
+        found: Controller,
+    },
+    OtherGroup {
+        deploys_to: Option<(String, String)>,
+    },
     NoLoadBalancer,
-    NoContainer { container: String, known: Vec<String> },
+    /// ECS would not call the checks of these lifecycle events.
+    NoHook {
+        events: Vec<&'static str>,
+    },
+    NoContainer {
+        container: String,
+        known: Vec<String>,
+    },
     ScanFindings(BTreeMap<Severity, u64>),
     ScanImpossible(String),
-    ScanLate { since: Timestamp },
-    AlarmRed { alarms: Vec<String> },
-    AlarmMissing { alarms: Vec<String> },
+    ScanLate {
+        since: Timestamp,
+    },
+    AlarmRed {
+        alarms: Vec<String>,
+    },
+    AlarmMissing {
+        alarms: Vec<String>,
+    },
     NoWayBack(String),
     Unrenderable(String),
 }
@@ -145,7 +164,7 @@ fn judge(facts: &Facts<'_>) -> Result<Start, Decision> {
     let (image, pushed) = facts.image.ok_or(Refuse::ImageGone)?;
     let rules = taking(facts, image, pushed)?;
     let running = facts.running.as_ref().ok_or(Refuse::NoService)?;
-    fits(facts.service, running, &rules)?;
+    fits(facts, running, &rules)?;
     is_new(facts, running, image, &rules)?;
     is_awaited(facts, image)?;
     runs_there(facts, running, pushed)?;
@@ -183,11 +202,11 @@ fn taking<'a>(facts: &Facts<'a>, image: &Image, pushed: &Pushed) -> Result<Vec<&
 }
 
 /// Whether what runs is what the configuration says.
-fn fits(service: &Service, running: &Running, rules: &[&ImageRule]) -> Result<(), Refuse> {
+fn fits(facts: &Facts<'_>, running: &Running, rules: &[&ImageRule]) -> Result<(), Refuse> {
     if !running.ecs.active {
         return Err(Refuse::NoService);
     }
-    let found = running.ecs.controller;
+    let (service, found) = (facts.service, running.ecs.controller);
     match (&service.engine, found) {
         (Engine::CodeDeploy { .. }, Controller::CodeDeploy) => {
             let deploys_to = running.group.as_ref().and_then(|group| group.deploys_to.clone());
@@ -201,7 +220,7 @@ fn fits(service: &Service, running: &Running, rules: &[&ImageRule]) -> Result<()
                 return Err(Refuse::NoLoadBalancer);
             }
         }
-        (Engine::Ecs, Controller::Ecs) => {}
+        (Engine::Ecs, Controller::Ecs) => is_checked(facts, running)?,
         (Engine::CodeDeploy { .. } | Engine::Ecs, _) => return Err(Refuse::OtherController { found }),
     }
     let missing = rules.iter().find(|rule| running.current.container(&rule.container).is_none());
@@ -209,6 +228,18 @@ fn fits(service: &Service, running: &Running, rules: &[&ImageRule]) -> Result<()
         let known = running.current.containers.iter().map(|container| container.name.clone()).collect();
         Err(Refuse::NoContainer { container: rule.container.clone(), known })
     })
+}
+
+/// Whether ECS calls each of the checks. CodeDeploy is told to, with each deployment; what ECS
+/// calls is in the service's own configuration, which we do not change.
+fn is_checked(facts: &Facts<'_>, running: &Running) -> Result<(), Refuse> {
+    let answered = |event: &&'static str| {
+        let mut hooks = running.ecs.hooks.iter();
+        facts.hook.is_some_and(|function| hooks.any(|hook| hook.answers(function, event)))
+    };
+    let mut events = facts.service.checks.lifecycle_events();
+    events.retain(|event| !answered(event));
+    if events.is_empty() { Ok(()) } else { Err(Refuse::NoHook { events }) }
 }
 
 /// Whether this image has not had its turn, and is not behind what is live.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::aws::Placement;
-use shared::config::{Checks, Notify, ScanGate};
+use shared::aws::{NativeHook, Placement};
+use shared::config::{Check, Checks, Migrate, Notify, OneOff, ScanGate};
 use shared::image::{IndexedImage, TagPattern};
 use shared::members::Members;
 use shared::release::Hold;
@@ -91,6 +91,7 @@ impl Case {
             running: self.running.clone(),
             way_back: self.way_back.clone(),
             platform: self.platform.clone(),
+            hook: Some("CodeDeployHook_sluice"),
         }
     }
 
@@ -108,6 +109,14 @@ impl Case {
 
     fn runs(&mut self, revision: Revision) {
         self.running().current = revision;
+    }
+
+    fn by_ecs_with_a_check(&mut self) {
+        self.service.engine = Engine::Ecs;
+        self.running().ecs.controller = Controller::Ecs;
+        let task = OneOff { container: "app".into(), command: Vec::new(), timeout: Duration::ZERO };
+        let check = Check::Migrate(Migrate { task, snapshot: None });
+        self.service.checks.before_allow_traffic = vec![check];
     }
 
     fn gate(&mut self, scan: Scan) {
@@ -172,6 +181,7 @@ fn running() -> Running {
             load_balanced: Some(("app".into(), 8080)),
             hold: None,
             alarms: Vec::new(),
+            hooks: Vec::new(),
             placement: Placement::default(),
             launch_type: None,
             serving: Vec::new(),
@@ -247,6 +257,19 @@ const STARTS: &[Row] = &[
         |c| {
             c.service.engine = Engine::Ecs;
             c.running().ecs.controller = Controller::Ecs;
+        },
+        "tag v2",
+    ),
+    (
+        "the ECS controller with checks that its hooks call",
+        |c| {
+            c.by_ecs_with_a_check();
+            let hook = |target: &str, stage: &str| NativeHook {
+                target: target.into(),
+                stages: vec!["POST_SCALE_UP".into(), stage.into()],
+            };
+            let function = "arn:aws:lambda:us-east-1:123456789012:function:CodeDeployHook_sluice:live";
+            c.running().ecs.hooks = vec![hook(function, "PRE_PRODUCTION_TRAFFIC_SHIFT")];
         },
         "tag v2",
     ),
@@ -403,6 +426,26 @@ const REFUSALS: &[Row] = &[
         "CodeDeploy where the configuration says ECS",
         |c| c.service.engine = Engine::Ecs,
         "the service's deployment controller is CODE_DEPLOY, not what releases.yaml says; name its application and group under 'deploy: codedeploy'",
+    ),
+    (
+        "checks that ECS calls nobody for",
+        Case::by_ecs_with_a_check,
+        "the service calls no checks at BeforeAllowTraffic: give it a strategy other than ROLLING and, at the stages that correspond, lifecycle hooks that call Sluice's hook function; or remove these checks",
+    ),
+    (
+        "hooks at another stage, and of another function",
+        |c| {
+            c.by_ecs_with_a_check();
+            let hook = |name: &str, stage: &str| NativeHook {
+                target: format!("arn:aws:lambda:us-east-1:123456789012:function:{name}"),
+                stages: vec![stage.into()],
+            };
+            c.running().ecs.hooks = vec![
+                hook("CodeDeployHook_sluice", "POST_SCALE_UP"),
+                hook("CodeDeployHook_sluice_other", "PRE_PRODUCTION_TRAFFIC_SHIFT"),
+            ];
+        },
+        "the service calls no checks at BeforeAllowTraffic: give it a strategy other than ROLLING and, at the stages that correspond, lifecycle hooks that call Sluice's hook function; or remove these checks",
     ),
     (
         "the group of another service",

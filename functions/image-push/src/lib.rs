@@ -17,7 +17,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::aws::{Aws, Topic};
-use shared::config::{Engine, ImageRule, Releases, Service};
+use shared::config::{ImageRule, Releases, Service};
 use shared::events::ecr::{Cause, EcrEvent, ImageEvent};
 use shared::image::{is_companion_tag, is_image_media_type};
 use shared::message::{Message, News, Release};
@@ -72,11 +72,8 @@ impl ImagePush {
     pub async fn from_environment() -> anyhow::Result<Self> {
         let releases = shared::start::releases()?;
         let hook = std::env::var("SLUICE_HOOK_FUNCTION").ok().filter(|name| !name.is_empty());
-        // ECS knows the hooks of its own deployments from the service itself.
-        let with_checks = releases
-            .services()
-            .iter()
-            .find(|service| service.engine != Engine::Ecs && !service.checks.lifecycle_events().is_empty());
+        let has_checks = |service: &&Service| !service.checks.lifecycle_events().is_empty();
+        let with_checks = releases.services().iter().find(has_checks);
         if let (Some(service), None) = (with_checks, &hook) {
             bail!(
                 "SLUICE_HOOK_FUNCTION is not set, and {} asks for checks; set it to the name of the \

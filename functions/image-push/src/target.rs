@@ -78,6 +78,7 @@ impl Target<'_> {
     pub async fn release(&self) -> anyhow::Result<Outcome> {
         let (manifest, seen) = try_join(self.image.manifest(), self.look()).await?;
         let mut facts = Facts {
+            hook: self.hook,
             now: self.aws.now(),
             cause: self.cause,
             service: self.service,

@@ -137,6 +137,12 @@ impl Display for Refuse {
                 "the deployment group deploys to no ECS service; correct 'deploy' in releases.yaml",
             ),
             Self::NoLoadBalancer => f.write_str("the service has no load balancer, which blue/green needs"),
+            Self::NoHook { events } => write!(
+                f,
+                "the service calls no checks at {}: give it a strategy other than ROLLING and, at the stages \
+                 that correspond, lifecycle hooks that call Sluice's hook function; or remove these checks",
+                events.join(", ")
+            ),
             Self::NoContainer { container, known } => write!(
                 f,
                 "the task definition has no container '{container}'; name one of {} in releases.yaml",

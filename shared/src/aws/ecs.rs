@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::raw::Raw;
 use super::{Aws, Missing, date_time, failed};
+use crate::events::hook::lifecycle_event;
 use crate::image::ImageRef;
 use crate::members::Members;
 use crate::release::{Deployment, Hold, State};
@@ -37,11 +38,25 @@ pub struct EcsService {
     pub baseline: Option<Timestamp>,
     /// Alarms of its own deployment configuration.
     pub alarms: Vec<String>,
+    /// What ECS itself calls while it deploys; under ROLLING, nothing.
+    pub hooks: Vec<NativeHook>,
     pub placement: Placement,
     /// `FARGATE`, `EC2` or `EXTERNAL`, where no capacity providers are named.
     pub launch_type: Option<String>,
     /// In ECS's own JSON, to be sent back as it is.
     pub deployment_configuration: Members,
+}
+
+/// A function among the lifecycle hooks of a service's own deployment configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeHook {
+    /// ARN of the function.
+    #[serde(rename = "hookTargetArn", default)]
+    pub target: String,
+    /// ECS's own names of the stages at which it is called.
+    #[serde(rename = "lifecycleStages", default)]
+    pub stages: Vec<String>,
 }
 
 /// A task set, or a deployment of the ECS controller.
@@ -331,6 +346,7 @@ impl EcsService {
         let configuration = view.deployment_configuration.unwrap_or_default();
         let alarms = configuration.get("alarms").map(RawValue::get).map(serde_json::from_str::<AlarmsView>);
         let alarms = alarms.transpose()?.filter(|alarms| alarms.enable).unwrap_or_default();
+        let hooks = hooks(&configuration)?;
         let balancers = primary.map(|set| &set.load_balancers).filter(|list| !list.is_empty());
         let balancer = balancers.unwrap_or(&view.load_balancers).first();
         let tag = |key: &str| view.tags.iter().find(|tag| tag.key == key);
@@ -363,10 +379,32 @@ impl EcsService {
             hold: hold.map(|tag| Hold::parse(&tag.value)),
             baseline: baseline.and_then(|tag| tag.value.parse().ok()),
             alarms: alarms.alarm_names,
+            hooks,
             placement,
             launch_type: launch_type.filter(|kind| !kind.is_empty()),
             deployment_configuration: configuration,
         })
+    }
+}
+
+fn hooks(configuration: &Members) -> anyhow::Result<Vec<NativeHook>> {
+    let read = |name: &str| configuration.get(name).map(RawValue::get);
+    let strategy: Option<String> = read("strategy").map(serde_json::from_str).transpose()?.flatten();
+    let hooks: Option<Vec<NativeHook>> =
+        read("lifecycleHooks").map(serde_json::from_str).transpose()?.flatten();
+    Ok(hooks.filter(|_| strategy.is_some_and(|strategy| strategy != "ROLLING")).unwrap_or_default())
+}
+
+impl NativeHook {
+    /// Whether it calls this function, named by its name or its ARN, at the stage that
+    /// corresponds to a lifecycle event of CodeDeploy.
+    pub fn answers(&self, function: &str, event: &str) -> bool {
+        let name = |text: &str| {
+            let name = text.split_once(":function:").map_or(text, |(_, rest)| rest);
+            name.split(':').next().unwrap_or_default().to_owned()
+        };
+        let at = |stage: &String| lifecycle_event(stage) == Some(event);
+        name(&self.target) == name(function) && self.stages.iter().any(at)
     }
 }
 
@@ -397,5 +435,26 @@ impl Placement {
             network: self.network.filter(filled),
             capacity_providers: self.capacity_providers.filter(filled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_called_under_every_strategy_but_rolling() {
+        let hook = json!({ "hookTargetArn": "arn:aws:lambda:us-east-1:1:function:checks:live",
+            "roleArn": "arn:aws:iam::1:role/hooks", "lifecycleStages": ["POST_SCALE_UP"] });
+        let read = |configuration: Value| hooks(&serde_json::from_value(configuration).unwrap()).unwrap();
+        for strategy in [json!("ROLLING"), Value::Null] {
+            assert_eq!(read(json!({ "strategy": strategy, "lifecycleHooks": [hook] })), []);
+        }
+        assert_eq!(read(json!({ "strategy": "BLUE_GREEN", "lifecycleHooks": null })), []);
+        let found = read(json!({ "strategy": "CANARY", "lifecycleHooks": [hook] }));
+        assert!(found[0].answers("checks", "AfterInstall"));
+        assert!(found[0].answers("arn:aws:lambda:us-east-1:1:function:checks", "AfterInstall"));
+        assert!(!found[0].answers("checks", "BeforeInstall"));
+        assert!(!found[0].answers("check", "AfterInstall"));
     }
 }

@@ -44,7 +44,7 @@ pub use cloudwatch::{Alarm, AlarmState};
 pub use codedeploy::{Attempt, Created, Group, Order, Pace, Page};
 pub use deployment::{Described, Origin, Stop};
 pub use ecr::{Image, ImageId, Manifest, Scan};
-pub use ecs::{Controller, EcsService, Placement, Role, Serving};
+pub use ecs::{Controller, EcsService, NativeHook, Placement, Role, Serving};
 pub use hook::{EventState, LifecycleEvent, Reported, Succeeded, Target};
 pub use logs::Logs;
 pub use metrics::{Measure, Unit};

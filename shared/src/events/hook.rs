@@ -136,6 +136,18 @@ impl Members<'_> {
     }
 }
 
+/// The lifecycle event of CodeDeploy that a stage of ECS corresponds to.
+pub fn lifecycle_event(stage: &str) -> Option<&'static str> {
+    match stage {
+        "PRE_SCALE_UP" => Some("BeforeInstall"),
+        "POST_SCALE_UP" => Some("AfterInstall"),
+        "POST_TEST_TRAFFIC_SHIFT" => Some("AfterAllowTestTraffic"),
+        "PRE_PRODUCTION_TRAFFIC_SHIFT" => Some("BeforeAllowTraffic"),
+        "POST_PRODUCTION_TRAFFIC_SHIFT" => Some("AfterAllowTraffic"),
+        _ => None,
+    }
+}
+
 impl NativeHook {
     fn read(event: &Value) -> Result<Self, NotAHook> {
         let places = [Some(event), event.get("executionDetails")].into_iter().flatten().collect();
@@ -150,17 +162,9 @@ impl NativeHook {
         })
     }
 
-    /// The lifecycle event of CodeDeploy that a stage corresponds to, and by whose name the
-    /// configuration knows its checks.
+    /// The lifecycle event of CodeDeploy by whose name the configuration knows its checks.
     pub fn event(&self) -> Option<&'static str> {
-        match self.stage.as_str() {
-            "PRE_SCALE_UP" => Some("BeforeInstall"),
-            "POST_SCALE_UP" => Some("AfterInstall"),
-            "POST_TEST_TRAFFIC_SHIFT" => Some("AfterAllowTestTraffic"),
-            "PRE_PRODUCTION_TRAFFIC_SHIFT" => Some("BeforeAllowTraffic"),
-            "POST_PRODUCTION_TRAFFIC_SHIFT" => Some("AfterAllowTraffic"),
-            _ => None,
-        }
+        lifecycle_event(&self.stage)
     }
 
     /// Whether traffic is being taken back: these two stages are called again on a rollback,

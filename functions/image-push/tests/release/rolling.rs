@@ -4,6 +4,8 @@ use crate::scene::{CONFIGURATION, Release, deliver, pushed, rolling, steady, tol
 use cloud::fixture;
 use futures_util::future::join;
 use serde_json::{Value, json};
+use shared::config::{Check, Migrate, OneOff};
+use std::time::Duration;
 
 fn image(release: &Release) -> String {
     let live = release.live("web");
@@ -36,6 +38,21 @@ async fn a_push_rolls_the_service_with_its_own_configuration_and_the_breaker_on(
     assert_eq!(configuration["deploymentCircuitBreaker"]["rollback"], true, "{configuration}");
     let update = release.calls().into_iter().find(|(name, ..)| name == "UpdateService").unwrap().1;
     assert_eq!(update["desiredCount"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_that_a_rolling_service_never_calls_keep_it_from_being_released() {
+    let release = Release::new();
+    let mut service = rolling(&release).await;
+    let task = OneOff { container: "web".into(), command: Vec::new(), timeout: Duration::from_secs(60) };
+    service.checks.before_install = vec![Check::Migrate(Migrate { task, snapshot: None })];
+    let digest = release.push("web", "v2", "2");
+    let answer = deliver(&release.function(vec![service]), &pushed("web", "v2", &digest)).await.unwrap();
+    let (decision, reason) = told(&answer, "web");
+    assert_eq!(decision, "refuse");
+    assert!(reason.starts_with("the service calls no checks at BeforeInstall"), "{reason}");
+    let writes = ["RegisterTaskDefinition", "UpdateService"];
+    assert!(!release.calls().iter().any(|(name, ..)| writes.contains(&name.as_str())));
 }
 
 #[tokio::test(start_paused = true)]
