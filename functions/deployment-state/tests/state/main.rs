@@ -2,5 +2,6 @@
 
 mod codedeploy;
 mod faults;
+mod outage;
 mod rolling;
 mod scene;

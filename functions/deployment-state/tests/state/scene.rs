@@ -141,6 +141,12 @@ impl Stage {
         Self { cloud, services: Vec::new(), topic, queue, events, answers }
     }
 
+    /// Messages go to this queue as well.
+    pub fn subscribe(&self, queue: &str) {
+        let input = json!({ "TopicArn": self.topic, "Protocol": "sqs", "Endpoint": queue });
+        self.call("sns", "Subscribe", input);
+    }
+
     fn alarm(&self, name: &str) {
         let alarm = json!({
             "AlarmName": format!("{name}-5xx"), "Namespace": "App", "MetricName": "Errors", "Statistic": "Sum",
@@ -161,7 +167,8 @@ impl Stage {
         Arc::new(DeploymentState { push: self.image_push(ACCESS_KEY) })
     }
 
-    fn image_push(&self, access_key: &str) -> ImagePush {
+    /// AWS, as a function with this key sees it.
+    pub fn aws(&self, access_key: &str) -> Aws {
         let credentials = Credentials::new(access_key, "secret", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -169,7 +176,11 @@ impl Stage {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://127.0.0.1")
             .build();
-        let aws = Aws::new(&config, self.cloud.http_client());
+        Aws::new(&config, self.cloud.http_client())
+    }
+
+    fn image_push(&self, access_key: &str) -> ImagePush {
+        let aws = self.aws(access_key);
         ImagePush {
             topic: Topic::new(&aws, Some(self.topic.clone())),
             aws,
