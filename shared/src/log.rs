@@ -59,6 +59,9 @@ fn credentials() -> &'static [String] {
     })
 }
 
+/// The crates whose decisions and steps are logged, not their warnings alone.
+const OURS: [&str; 6] = ["alarm", "deployment_state", "image_push", "lifecycle_hook", "notify", "shared"];
+
 struct Json;
 
 /// The fields of a span, kept until its events are written.
@@ -67,9 +70,7 @@ struct Fields(Map<String, Value>);
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // The crates below tell their life at every level; of them only warnings count.
-        let ours = ["shared", "image_push", "lifecycle_hook", "notify"]
-            .iter()
-            .any(|krate| metadata.target().starts_with(krate));
+        let ours = OURS.iter().any(|krate| metadata.target().split("::").next() == Some(krate));
         // The runtime repeats each error that a function reports, which is logged here already.
         let repeats = metadata.target().starts_with("lambda_runtime::layers");
         !repeats && *metadata.level() <= if ours { Level::INFO } else { Level::WARN }
@@ -141,6 +142,19 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_function_of_the_repository_is_heard() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let names = names.filter(|entry| entry.path().join("src/main.rs").is_file());
+        let names: Vec<_> = names.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        // `operator` is a command: it has no log.
+        let functions = || names.iter().filter(|name| *name != "operator");
+        assert!(functions().count() > 3, "{names:?}");
+        let unheard: Vec<_> = functions().filter(|name| !OURS.contains(&&*name.replace('-', "_"))).collect();
+        assert!(unheard.is_empty(), "their decisions are not logged: {unheard:?}");
+    }
 
     #[test]
     fn secrets_are_replaced_and_the_rest_stays() {
