@@ -8,7 +8,7 @@ use cloud::timeline::{Entry, Kind};
 use serde_json::Value;
 
 use crate::facts::Facts;
-use crate::functions::{AFTER_TEST, BEFORE_TRAFFIC, FUNCTION, HOOK};
+use crate::functions::{AFTER_TEST, ALARM, BEFORE_TRAFFIC, FUNCTION, HOOK, NOTIFY, STATE};
 use crate::scene::Scene;
 
 /// Something new.
@@ -23,11 +23,14 @@ pub enum News {
 /// for it any more: the function may have said nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whose logs are read.
+const FUNCTIONS: [&str; 5] = [FUNCTION, HOOK, ALARM, STATE, NOTIFY];
+
 pub struct Follower {
     /// Entries of the timeline that were read.
     seen: usize,
     /// Lines of each function's log that were read.
-    read: [usize; 2],
+    read: [usize; FUNCTIONS.len()],
     /// What was read and is not told yet, in its order.
     ahead: Vec<(Ms, News)>,
     /// Since when the first of these waits for a log.
@@ -38,7 +41,7 @@ impl Follower {
     /// Of what happens from now on.
     pub fn begin(scene: &mut Scene) -> Self {
         let seen = scene.cloud.entries_since(0).len();
-        let read = [FUNCTION, HOOK].map(|function| scene.log(function).len());
+        let read = FUNCTIONS.map(|function| scene.log(function).len());
         Self { seen, read, ahead: Vec::new(), waits: None }
     }
 
@@ -47,7 +50,7 @@ impl Follower {
         self.seen += entries.len();
         let kept = entries.into_iter().filter(|entry| entry.kind != Kind::Task);
         self.ahead.extend(kept.map(|entry| (entry.at, News::Entry(entry))));
-        for (read, function) in self.read.iter_mut().zip([FUNCTION, HOOK]) {
+        for (read, function) in self.read.iter_mut().zip(FUNCTIONS) {
             let lines = scene.log(function);
             let fresh = lines.into_iter().skip(*read).map(|(at, line)| (at, News::Logged(function, line)));
             let known = self.ahead.len();
@@ -83,6 +86,8 @@ enum Cause {
     Decision,
     /// Of lifecycle-hook, before the lifecycle event ends.
     Verdict(String),
+    /// Of alarm, before what it stops.
+    Stop,
 }
 
 impl Cause {
@@ -91,6 +96,9 @@ impl Cause {
         let data = &entry.data;
         if entry.kind == Kind::Deployment && data["creator"] == "user" {
             return Some(Self::Decision);
+        }
+        if entry.kind == Kind::Call && data["operation"] == "StopDeployment" {
+            return Some(Self::Stop);
         }
         let event = data["event"].as_str().filter(|event| [AFTER_TEST, BEFORE_TRAFFIC].contains(event))?;
         let ended = ["Succeeded", "Failed"].iter().any(|status| data["status"] == *status);
@@ -104,6 +112,7 @@ impl Cause {
             Self::Verdict(event) => {
                 *function == HOOK && line["verdict"].is_string() && line["event"] == **event
             }
+            Self::Stop => *function == ALARM && line["decision"] == "stop",
         }
     }
 
@@ -111,6 +120,7 @@ impl Cause {
         let function = match self {
             Self::Decision => FUNCTION,
             Self::Verdict(_) => HOOK,
+            Self::Stop => ALARM,
         };
         matches!(news, News::Logged(by, _) if *by == function)
     }
@@ -119,6 +129,7 @@ impl Cause {
         match self {
             Self::Decision => !told.decisions.is_empty(),
             Self::Verdict(event) => told.verdicts.iter().any(|verdict| verdict.event == *event),
+            Self::Stop => !told.guarded.is_empty(),
         }
     }
 }
@@ -140,7 +151,8 @@ mod tests {
         let check = (6, News::Logged(HOOK, json!({ "check": "smoke" })));
         let verdict = (7, News::Logged(HOOK, json!({ "event": BEFORE_TRAFFIC, "verdict": "Failed" })));
         let mut told = Facts::new(&FIRST, &SECOND);
-        let mut follower = Follower { seen: 0, read: [0; 2], ahead: vec![ended()], waits: None };
+        let mut follower =
+            Follower { seen: 0, read: [0; FUNCTIONS.len()], ahead: vec![ended()], waits: None };
         assert_eq!(follower.next(&told), None, "its verdict is still to come");
         follower.ahead.extend([check.clone(), verdict.clone(), entry(8, json!({}))]);
         assert_eq!(follower.next(&told), Some((5, check.1)));
@@ -159,7 +171,8 @@ mod tests {
     fn a_verdict_that_nobody_logs_is_not_waited_for_long() {
         let ended = || entry(5, json!({ "event": AFTER_TEST, "status": "Failed" }));
         let long_ago = Instant::now().checked_sub(PATIENCE);
-        let mut follower = Follower { seen: 0, read: [0; 2], ahead: vec![ended()], waits: long_ago };
+        let mut follower =
+            Follower { seen: 0, read: [0; FUNCTIONS.len()], ahead: vec![ended()], waits: long_ago };
         assert_eq!(follower.next(&Facts::new(&FIRST, &SECOND)), Some(ended()));
     }
 }

@@ -1,8 +1,8 @@
-//! Sluice in the scene: image-push behind a rule on ECR's events, lifecycle-hook under the
-//! name that AppSpecs call, and the `releases.yaml` that both read.
+//! Sluice in the scene: its functions, the `releases.yaml` that all of them read, and what each
+//! is told by its environment.
 
 use std::io::{Cursor, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +12,13 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::programs::Programs;
 use crate::scene::{ALARMS, SERVICE, Scene};
+use crate::wiring;
 
 pub const FUNCTION: &str = "image-push";
 pub const HOOK: &str = "CodeDeployHook_sluice";
+pub const ALARM: &str = "alarm";
+pub const STATE: &str = "deployment-state";
+pub const NOTIFY: &str = "notify";
 
 /// The lifecycle events that `releases.yaml` has checks for.
 pub const AFTER_TEST: &str = "AfterAllowTestTraffic";
@@ -23,13 +27,39 @@ pub const BEFORE_TRAFFIC: &str = "BeforeAllowTraffic";
 /// What the smoke test before production traffic asks for.
 pub const SMOKED: &str = "/orders";
 
+/// Seconds of real time, whatever the cloud's speed.
+pub const TIMEOUT: u32 = 30;
+
+/// Makes the functions, and all that leads to them.
 pub fn create(scene: &mut Scene, programs: &Programs) -> anyhow::Result<()> {
+    let messages = wiring::messages(scene)?;
     let releases = scene.cloud.scratch().join("releases.yaml");
     std::fs::write(&releases, releases_yaml(&scene.service))?;
-    let variables = json!({ "SLUICE_RELEASES": releases, "SLUICE_HOOK_FUNCTION": HOOK });
-    function(scene, FUNCTION, &programs.image_push, &variables)?;
-    function(scene, HOOK, &programs.lifecycle_hook, &json!({ "SLUICE_RELEASES": releases }))?;
-    rule(scene)
+    let program = |name: &str| programs.program(name);
+    let plain = json!({ "SLUICE_RELEASES": releases, "SLUICE_TOPIC": messages.topic });
+    let with_hook = with(&plain, "SLUICE_HOOK_FUNCTION", HOOK);
+    let slack = json!({
+        "SLUICE_RELEASES": releases, "SLUICE_SLACK_SECRET": messages.secret,
+        "SLUICE_SLACK_URL": format!("{}{}/api", scene.cloud.url(), cloud::slack::PATH),
+    });
+    let functions: [(&str, PathBuf, &Value); 5] = [
+        (FUNCTION, program(FUNCTION), &with_hook),
+        (HOOK, program("lifecycle-hook"), &plain),
+        (ALARM, program(ALARM), &plain),
+        (STATE, program(STATE), &with_hook),
+        (NOTIFY, program(NOTIFY), &slack),
+    ];
+    for (name, program, variables) in functions {
+        function(scene, name, &program, variables)?;
+    }
+    wiring::rules(scene)?;
+    messages.lead_to_notify(scene)
+}
+
+fn with(variables: &Value, name: &str, value: &str) -> Value {
+    let mut variables = variables.clone();
+    variables[name] = value.into();
+    variables
 }
 
 /// A function that is a program of this machine.
@@ -38,7 +68,7 @@ fn function(scene: &mut Scene, name: &str, program: &Path, variables: &Value) ->
     package.start_file("bootstrap", SimpleFileOptions::default())?;
     writeln!(package, "#!/bin/sh\nexec '{}'", program.to_string_lossy().replace('\'', r"'\''"))?;
     let input = json!({
-        "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 60,
+        "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": TIMEOUT,
         "Role": "arn:aws:iam::123456789012:role/function",
         "Code": { "ZipFile": STANDARD.encode(package.finish()?.into_inner()) },
         "Environment": { "Variables": variables },
@@ -46,26 +76,8 @@ fn function(scene: &mut Scene, name: &str, program: &Path, variables: &Value) ->
     scene.call("lambda", "CreateFunction", input).map(drop)
 }
 
-/// Pushes go to image-push.
-fn rule(scene: &mut Scene) -> anyhow::Result<()> {
-    let function = scene.call("lambda", "GetFunction", json!({ "FunctionName": FUNCTION }))?;
-    let pattern = json!({
-        "source": ["aws.ecr"], "detail-type": ["ECR Image Action"],
-        "detail": { "action-type": ["PUSH"], "result": ["SUCCESS"] },
-    });
-    let rule = json!({ "Name": FUNCTION, "EventPattern": pattern.to_string() });
-    let rule = scene.call("events", "PutRule", rule)?["RuleArn"].clone();
-    let permission = json!({
-        "FunctionName": FUNCTION, "StatementId": "rule", "Action": "lambda:InvokeFunction",
-        "Principal": "events.amazonaws.com", "SourceArn": rule,
-    });
-    scene.call("lambda", "AddPermission", permission)?;
-    let target = json!({ "Id": FUNCTION, "Arn": function["Configuration"]["FunctionArn"] });
-    let answer = scene.call("events", "PutTargets", json!({ "Rule": FUNCTION, "Targets": [target] }))?;
-    anyhow::ensure!(answer["FailedEntryCount"] == 0, "the rule has no target: {answer}");
-    Ok(())
-}
-
+/// Without a `watch`: what is live and quiet counts as good at once, so that the acts can
+/// follow each other.
 fn releases_yaml(service: &BlueGreen) -> String {
     let BlueGreen { cluster, application, group, port, .. } = service;
     let ([blue, green], test_listener) = (ALARMS, format!("http://localhost:{}", port + 1));
@@ -88,7 +100,7 @@ fn releases_yaml(service: &BlueGreen) -> String {
             base-url: {test_listener}
             requests: [{{ get: {SMOKED}, status: 200, version: {{ header: x-version }} }}]
     alarms: [{blue}, {green}]
-    watch: 30m
+    notify: {{ slack: '#deploys', alarms: '#ops' }}
 "
     )
 }

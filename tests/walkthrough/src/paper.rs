@@ -83,6 +83,11 @@ impl Drop for Paper {
     }
 }
 
+/// To a hundredth, of virtual time.
+pub fn seconds(span: Option<Ms>) -> String {
+    span.map_or("at no time".to_owned(), |span| format!("{}.{:02} s", span / SECOND, span % SECOND / 10))
+}
+
 /// `mm:ss`, of virtual time.
 fn clock(span: Ms) -> String {
     let seconds = span / SECOND;

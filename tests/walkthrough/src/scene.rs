@@ -18,9 +18,16 @@ pub const SERVICE: &str = "api-service";
 
 pub const ALARMS: [&str; 2] = ["api-service-5xx-blue", "api-service-5xx-green"];
 
+/// More percent of a target group's requests than this answered by 5xx is an alarm; of fewer
+/// requests a minute than this nothing is said, so that a smoke test alone turns none red.
+const ERRORS: f64 = 5.0;
+const FEWEST: u32 = 4;
+
 pub struct Scene {
     pub cloud: Running,
     pub service: BlueGreen,
+    /// Virtual seconds in a real one.
+    pub speed: f64,
 }
 
 impl Scene {
@@ -41,12 +48,13 @@ impl Scene {
         let first = push_image(&mut cloud, SERVICE, FIRST.commit, &FIRST.environment())?;
         let settings = Settings {
             termination_wait_minutes: 1,
-            alarms: ALARMS.into(),
+            // The group names no alarm: whoever stops a deployment is not CodeDeploy itself.
+            alarms: Vec::new(),
             port: two_free_ports()?,
             ..Settings::default()
         };
         let service = BlueGreen::create(&mut cloud, SERVICE, &first, &settings)?;
-        let mut scene = Self { cloud, service };
+        let mut scene = Self { cloud, service, speed };
         scene.alarms()?;
         scene.settled().await?;
         // Only now: the push of version 1 was not to be released.
@@ -58,25 +66,39 @@ impl Scene {
         self.cloud.call(service, operation, input).with_context(|| format!("{service}:{operation}"))
     }
 
-    /// One a target group, on errors of its targets.
+    /// One a target group, on the share of errors among its answers.
     fn alarms(&mut self) -> anyhow::Result<()> {
+        let after = |arn: &str, from: &str| arn.split_once(from).map(|(_, name)| name.to_owned());
+        let balancer = after(&self.service.load_balancer, "loadbalancer/").context("no load balancer")?;
         for (alarm, group) in ALARMS.into_iter().zip(self.service.target_groups.clone()) {
-            let name = |arn: &str, from: &str| arn.split_once(from).map(|(_, name)| name.to_owned());
-            let balancer = name(&self.service.load_balancer, "loadbalancer/").context("no load balancer")?;
-            let group = name(&group, "targetgroup/").context("no target group")?;
+            let group = after(&group, "targetgroup/").context("no target group")?;
+            let dimensions = json!([
+                { "Name": "LoadBalancer", "Value": balancer },
+                { "Name": "TargetGroup", "Value": format!("targetgroup/{group}") },
+            ]);
+            let sum = |id: &str, name: &str| {
+                let metric = json!({ "Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": dimensions });
+                let sum = json!({ "Metric": metric, "Period": 60, "Stat": "Sum" });
+                json!({ "Id": id, "MetricStat": sum, "ReturnData": false })
+            };
+            let share = format!("IF(requests >= {FEWEST}, 100 * FILL(errors, 0) / requests, 0)");
             let input = json!({
-                "AlarmName": alarm, "Namespace": "AWS/ApplicationELB",
-                "MetricName": "HTTPCode_Target_5XX_Count", "Statistic": "Sum", "Period": 60,
-                "EvaluationPeriods": 1, "Threshold": 5.0,
-                "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching",
-                "Dimensions": [
-                    { "Name": "LoadBalancer", "Value": balancer },
-                    { "Name": "TargetGroup", "Value": format!("targetgroup/{group}") },
+                "AlarmName": alarm, "EvaluationPeriods": 1, "Threshold": ERRORS,
+                "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+                "Metrics": [
+                    sum("requests", "RequestCount"), sum("errors", "HTTPCode_Target_5XX_Count"),
+                    { "Id": "share", "Expression": share, "Label": "5xx in percent", "ReturnData": true },
                 ],
             });
             self.call("cloudwatch", "PutMetricAlarm", input)?;
         }
         Ok(())
+    }
+
+    /// The alarm on a target group.
+    pub fn alarm_of(&self, group: &str) -> &'static str {
+        let [blue, green] = ALARMS;
+        if self.service.target_groups[0] == group { blue } else { green }
     }
 
     /// Waits until version 1 takes traffic.
@@ -123,8 +145,7 @@ impl Scene {
 
     /// The revision that a deployment deploys, from its AppSpec.
     pub fn deployed(&mut self, deployment: &str) -> anyhow::Result<Value> {
-        let known = self.call("codedeploy", "GetDeployment", json!({ "deploymentId": deployment }))?;
-        let info = &known["deploymentInfo"];
+        let info = self.deployment(deployment)?;
         // GetDeployment leaves the content out.
         let asked = json!({ "applicationName": info["applicationName"], "revision": info["revision"] });
         let answer = self.call("codedeploy", "GetApplicationRevision", asked)?;
@@ -133,6 +154,19 @@ impl Scene {
         let revision = content.pointer("/Resources/0/TargetService/Properties/TaskDefinition");
         let revision = revision.cloned().context("the AppSpec names no revision")?;
         self.revision(&revision)
+    }
+
+    /// GetDeployment's `deploymentInfo`.
+    pub fn deployment(&mut self, id: &str) -> anyhow::Result<Value> {
+        let known = self.call("codedeploy", "GetDeployment", json!({ "deploymentId": id }))?;
+        Ok(known["deploymentInfo"].clone())
+    }
+
+    /// An attribute of a queue.
+    pub fn attribute(&mut self, queue: &str, name: &str) -> anyhow::Result<Value> {
+        let url = self.call("sqs", "GetQueueUrl", json!({ "QueueName": queue }))?["QueueUrl"].clone();
+        let asked = json!({ "QueueUrl": url, "AttributeNames": [name] });
+        Ok(self.call("sqs", "GetQueueAttributes", asked)?["Attributes"][name].clone())
     }
 
     /// Pushes a version's image under a tag; gives its digest.

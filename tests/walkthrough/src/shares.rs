@@ -24,8 +24,22 @@ pub struct Shares {
 
 impl Shares {
     pub fn of<'a>(spells: impl IntoIterator<Item = &'a Spell>, sides: &Sides) -> Self {
+        Self::answered(spells, sides, |_| true)
+    }
+
+    /// Those that were answered by 5xx.
+    pub fn errors<'a>(spells: impl IntoIterator<Item = &'a Spell>, sides: &Sides) -> Self {
+        Self::answered(spells, sides, |status| status >= 500)
+    }
+
+    fn answered<'a>(
+        spells: impl IntoIterator<Item = &'a Spell>,
+        sides: &Sides,
+        counts: fn(u16) -> bool,
+    ) -> Self {
         let mut shares = Self::default();
-        for ((group, _), count) in spells.into_iter().flat_map(|spell| &spell.served) {
+        let served = spells.into_iter().flat_map(|spell| &spell.served);
+        for ((group, _), count) in served.filter(|((_, status), _)| counts(*status)) {
             let side = match group {
                 group if *group == sides.old => &mut shares.old,
                 group if *group == sides.new => &mut shares.new,
@@ -115,6 +129,17 @@ mod tests {
             "8 requests, 12.5% version 1, 37.5% version 2, 50.0% no version"
         );
         assert_eq!(told(&Shares::default()), "0 requests, 0.0% version 1, 0.0% version 2");
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_who_answered_them() {
+        let sides = Sides { old: "green".into(), new: "blue".into() };
+        let answers =
+            [("green", 200, 90), ("green", 502, 1), ("blue", 500, 4), ("blue", 404, 2), ("", 503, 3)];
+        let served = answers.map(|(group, status, count)| ((group.to_owned(), status), count)).into();
+        let spell = Spell { weights: BTreeMap::new(), served };
+        assert_eq!(Shares::errors([&spell], &sides), Shares { old: 1, new: 4, none: 3 });
+        assert_eq!(Shares::of([&spell], &sides), Shares { old: 91, new: 6, none: 3 });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::acts::Stage;
 use crate::facts::Facts;
 use crate::follow::Follower;
-use crate::functions::FUNCTION;
+use crate::functions::{FUNCTION, STATE};
 use crate::shares::{Shares, Sides, at_weight, greatest_weight, since};
 use crate::traffic::Traffic;
 use crate::versions::Version;
@@ -60,7 +60,8 @@ impl<'a> Story<'a> {
         let follower = Follower::begin(scene);
         stage.paper.count_from(scene.cloud.now());
         let (digest, image) = (scene.push(new, new.commit)?, image(&before));
-        let facts = Facts { digest, before: image, ..Facts::new(old, new) };
+        let alarm = scene.alarm_of(&sides.new);
+        let facts = Facts { digest, alarm, before: image, ..Facts::new(old, new) };
         let (told, beat) = (Shares::default(), Instant::now());
         Ok(Self { stage, facts, sides, before, follower, traffic, beginning, told, beat })
     }
@@ -75,15 +76,38 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Pushes the same image under another tag.
-    pub fn again(&mut self, tag: &str) -> anyhow::Result<()> {
+    /// Until all traffic is back, and that is told to all who are to hear it.
+    pub async fn taken_back(&mut self) -> anyhow::Result<()> {
+        self.until(30, "the end of the rollback", |facts| facts.rolled_back.is_some()).await?;
+        self.until(30, "the message that it was rolled back", |facts| {
+            ["#deploys", "#ops"].iter().all(|channel| facts.shown(channel, "was rolled back"))
+        })
+        .await?;
+        self.noted("rolled-back").await
+    }
+
+    /// Until deployment-state has noted how it ended.
+    pub async fn noted(&mut self, how: &str) -> anyhow::Result<()> {
+        self.until(30, &format!("what {STATE} makes of its end"), |facts| {
+            facts.settled.iter().any(|kind| kind == how)
+        })
+        .await
+    }
+
+    /// Pushes the same image under another tag, and awaits what becomes of that.
+    pub async fn again(&mut self, tag: &str) -> anyhow::Result<()> {
         let digest = self.stage.scene.push(self.facts.new, tag)?;
         ensure!(digest == self.facts.digest, "the second push is of another image, {digest}");
-        Ok(())
+        self.until(30, "the decision on the second push", |facts| facts.decisions.len() > 1).await
     }
 
     /// Tells what happens until something holds. Errors: it did not within so many real seconds.
-    pub async fn until(&mut self, seconds: u64, what: &str, holds: fn(&Facts) -> bool) -> anyhow::Result<()> {
+    pub async fn until(
+        &mut self,
+        seconds: u64,
+        what: &str,
+        holds: impl Fn(&Facts) -> bool,
+    ) -> anyhow::Result<()> {
         let end = Instant::now() + Duration::from_secs(seconds);
         while !holds(&self.facts) {
             if Instant::now() > end {
@@ -140,9 +164,11 @@ impl<'a> Story<'a> {
         tokio::time::sleep(CALM).await;
         self.look()?;
         self.facts.clients = self.traffic.end().await?;
+        self.deployment_facts()?;
         let (spells, tested, sides) = (self.served(), self.spells(1), &self.sides);
         let facts = &mut self.facts;
         facts.proxy = Shares::of(&spells, sides);
+        facts.errors = Shares::errors(&spells, sides);
         facts.last = facts.proxy.since(&before);
         facts.canary = at_weight(&spells, sides, 10);
         facts.tested = Shares::of(&tested, sides);
@@ -150,6 +176,18 @@ impl<'a> Story<'a> {
         facts.image = image(&self.stage.scene.live()?);
         self.count();
         Ok(self.facts)
+    }
+
+    /// What CodeDeploy and ECS say of what was deployed.
+    fn deployment_facts(&mut self) -> anyhow::Result<()> {
+        let Some(deployment) = self.facts.deployment().map(str::to_owned) else { return Ok(()) };
+        let scene = &mut self.stage.scene;
+        let (info, revision) = (scene.deployment(&deployment)?, scene.deployed(&deployment)?);
+        self.facts.error = info["errorInformation"]["code"].as_str().map(str::to_owned);
+        let tags = revision["tags"].as_array().into_iter().flatten();
+        self.facts.tags =
+            tags.map(|tag| (text(&tag["key"]).to_owned(), text(&tag["value"]).to_owned())).collect();
+        Ok(())
     }
 
     fn count(&self) {

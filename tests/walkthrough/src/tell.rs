@@ -4,9 +4,9 @@ use cloud::Ms;
 use cloud::timeline::{Entry, Kind};
 use serde_json::Value;
 
-use crate::facts::{Asked, Check, Decision, Ended, Verdict};
+use crate::facts::{Asked, Check, Decision, Ended, Guarded, Move, Red, Verdict};
 use crate::follow::News;
-use crate::functions::{FUNCTION, HOOK};
+use crate::functions::{ALARM, FUNCTION, HOOK, STATE};
 use crate::revision::differences;
 use crate::scene::SERVICE;
 use crate::shares::before;
@@ -19,13 +19,16 @@ impl Story<'_> {
             News::Logged(FUNCTION, line) if line["decision"].is_string() => self.decision(at, &line)?,
             News::Logged(HOOK, line) if line["check"].is_string() => self.check(at, &line),
             News::Logged(HOOK, line) if line["verdict"].is_string() => self.verdict(at, &line),
-            News::Logged(function, line) => {
-                self.line(
-                    at,
-                    "log",
-                    &format!("{function}: {} {}", text(&line["level"]), text(&line["message"])),
-                );
+            News::Logged(ALARM, line) if line["decision"].is_string() => self.guarded(at, &line),
+            News::Logged(STATE, line) if line["deployment"].is_string() && line["decision"].is_string() => {
+                self.settled(at, &line);
             }
+            News::Logged(function, line) if ["WARN", "ERROR"].iter().any(|level| line["level"] == *level) => {
+                let told = format!("{function}: {} {}", text(&line["level"]), text(&line["message"]));
+                self.line(at, "log", &told);
+            }
+            // Each step in between.
+            News::Logged(..) => {}
         }
         Ok(())
     }
@@ -36,6 +39,21 @@ impl Story<'_> {
 
     fn because(&self, line: &Value) {
         self.stage.paper.detail(&format!("because {}", text(&line["message"])));
+    }
+
+    fn guarded(&mut self, at: Ms, line: &Value) {
+        let [kind, alarm, service] =
+            ["decision", "alarm", "service"].map(|name| text(&line[name]).to_owned());
+        self.line(at, "decision", &format!("{ALARM}: {kind} {service}, on {alarm}"));
+        self.because(line);
+        let did = line["did"].as_str().map(str::to_owned);
+        self.facts.guarded.push(Guarded { alarm, kind, did });
+    }
+
+    fn settled(&mut self, at: Ms, line: &Value) {
+        let [kind, deployment] = ["decision", "deployment"].map(|name| text(&line[name]).to_owned());
+        self.line(at, "state", &format!("{STATE}: {deployment} {kind}"));
+        self.facts.settled.push(kind);
     }
 
     fn check(&mut self, at: Ms, line: &Value) {
@@ -69,30 +87,50 @@ impl Story<'_> {
 
     fn entry(&mut self, entry: &Entry) {
         match entry.kind {
-            Kind::Call => self.call(&entry.data),
+            Kind::Call => self.call(entry.at, &entry.data),
             Kind::Event if entry.data["detail-type"] == "ECR Image Action" => self.pushed(entry),
+            Kind::Message if entry.text.starts_with("slack ") => {
+                self.line(entry.at, "slack", entry.text.trim_start_matches("slack "));
+                self.facts.posts.push(entry.text.clone());
+            }
             Kind::Function if !entry.data["error"].is_null() => self.line(entry.at, "function", &entry.text),
             Kind::Traffic if !entry.data["weights"].is_null() => self.weights(entry),
-            Kind::Alarm => self.line(entry.at, "alarm", &entry.text),
+            Kind::Alarm => {
+                self.line(entry.at, "alarm", &entry.text);
+                if entry.data["to"] == "ALARM" {
+                    self.stage.paper.detail(text(&entry.data["reason"]));
+                    let alarm = text(&entry.data["alarm"]).to_owned();
+                    self.facts.reds.push(Red { at: entry.at, alarm });
+                }
+            }
             Kind::Deployment => self.deployment(entry),
             _ => {}
         }
     }
 
-    fn call(&mut self, data: &Value) {
+    fn call(&mut self, at: Ms, data: &Value) {
         let asked = || Asked {
+            at,
             caller: text(&data["caller"]).to_owned(),
-            status: text(&data["input"]["status"]).to_owned(),
+            input: data["input"].clone(),
             refused: data["error"].as_str().map(str::to_owned),
         };
         match text(&data["operation"]) {
             "CreateDeployment" => self.facts.created.push(asked()),
             "PutLifecycleEventHookExecutionStatus" => self.facts.reported.push(asked()),
+            "StopDeployment" => {
+                let stop = asked();
+                let (by, id) = (stop.by().to_owned(), text(&stop.input["deploymentId"]).to_owned());
+                let came = stop.refused.as_deref().unwrap_or("accepted");
+                self.line(at, "stop", &format!("{by} calls StopDeployment of {id}: {came}"));
+                self.facts.stops.push(stop);
+            }
             _ => {}
         }
     }
 
-    fn pushed(&self, entry: &Entry) {
+    fn pushed(&mut self, entry: &Entry) {
+        self.facts.pushed.get_or_insert(entry.at);
         let detail = &entry.data["detail"];
         let [repository, tag, digest] =
             ["repository-name", "image-tag", "image-digest"].map(|name| text(&detail[name]));
@@ -108,6 +146,7 @@ impl Story<'_> {
             let until = before(&self.served(), &sides, [old, new]);
             self.serve(entry.at, until);
             self.facts.most = self.facts.most.max(new);
+            self.facts.moves.push(Move { at: entry.at, old, new });
         }
         let listener = if production { "production" } else { "test" };
         let (first, second) = (self.facts.old.name, self.facts.new.name);

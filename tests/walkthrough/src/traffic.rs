@@ -29,9 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Counts {
     /// Status 200, by what the version calls itself.
     pub served: BTreeMap<String, u64>,
-    pub failed: u64,
+    /// Status 5xx, by the same.
+    pub errors: BTreeMap<String, u64>,
+    /// Nothing that a version answers.
+    pub lost: u64,
     /// What happened to the last one that failed.
     pub why: String,
+}
+
+/// What came of a request that a version answered.
+enum Answer {
+    Served(String),
+    Error(String),
 }
 
 pub struct Traffic {
@@ -72,28 +81,47 @@ async fn client(uri: Uri, delay: Duration, ended: Rc<Cell<bool>>, counts: Rc<Ref
         let answer = answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in time")));
         let mut counts = counts.borrow_mut();
         match answer {
-            Ok(version) => *counts.served.entry(version).or_default() += 1,
+            Ok(Answer::Served(version)) => *counts.served.entry(version).or_default() += 1,
+            Ok(Answer::Error(version)) => {
+                counts.why = format!("an error of {}", name(&version));
+                *counts.errors.entry(version).or_default() += 1;
+            }
             Err(e) => {
-                counts.failed += 1;
+                counts.lost += 1;
                 counts.why = format!("{e:#}");
             }
         }
     }
 }
 
-/// The version that answered.
-async fn request(http: &Client<HttpConnector, Empty<Bytes>>, uri: Uri) -> anyhow::Result<String> {
+async fn request(http: &Client<HttpConnector, Empty<Bytes>>, uri: Uri) -> anyhow::Result<Answer> {
     let answer = http.get(uri).await?;
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
-    anyhow::ensure!(status == 200, "status {status}: {}", String::from_utf8_lossy(&body));
-    let body: Value = serde_json::from_slice(&body)?;
-    Ok(body["version"].as_str().context("the answer names no version")?.to_owned())
+    let told = || format!("status {status}: {}", String::from_utf8_lossy(&body));
+    let body: Value = serde_json::from_slice(&body).with_context(told)?;
+    let version = body["version"].as_str().with_context(told)?.to_owned();
+    match status.as_u16() {
+        200 => Ok(Answer::Served(version)),
+        500.. => Ok(Answer::Error(version)),
+        _ => anyhow::bail!(told()),
+    }
+}
+
+impl Counts {
+    /// Requests without a good answer.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum::<u64>() + self.lost
+    }
+
+    pub fn total(&self) -> u64 {
+        self.served.values().sum::<u64>() + self.failed()
+    }
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = self.served.iter().map(|(shown, count)| format!("{count} times by {}", name(shown)));
-        write!(f, "{}, {} failed", parts.collect::<Vec<_>>().join(", "), self.failed)
+        write!(f, "{}, {} failed", parts.collect::<Vec<_>>().join(", "), self.failed())
     }
 }

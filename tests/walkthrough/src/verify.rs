@@ -1,8 +1,11 @@
 //! What must have happened in an act, held against what did: what several acts ask. Each
 //! gives what is wrong, and nothing where all is well.
 
+use std::collections::BTreeMap;
+
 use crate::facts::Facts;
 use crate::functions::{FUNCTION, HOOK};
+use crate::versions::Version;
 
 pub fn otherwise(holds: bool, told: impl FnOnce() -> String) -> Option<String> {
     (!holds).then(told)
@@ -26,7 +29,7 @@ pub fn reported(facts: &Facts, expected: &[(&str, &str)]) -> Option<String> {
         && reported
             .iter()
             .zip(expected)
-            .all(|(call, (_, status))| call.is_by(HOOK) && call.status == *status);
+            .all(|(call, (_, status))| call.is_by(HOOK) && call.status() == *status);
     otherwise(calls && logged == expected, || {
         format!("{HOOK} reports {expected:?}, but: {reported:?}, and its log says {logged:?}")
     })
@@ -53,42 +56,83 @@ pub fn image_is_live(facts: &Facts, image: &str) -> Option<String> {
     otherwise(holds, || format!("{image} is live, but it is: {found}"))
 }
 
-/// All of live traffic was answered, and the proxy counted what its clients did.
-pub fn counts_agree(facts: &Facts) -> Option<String> {
-    let Facts { old, new, proxy, clients, .. } = facts;
-    let counted = |version: &str| clients.served.get(version).copied().unwrap_or_default();
-    let all = clients.served.values().sum::<u64>() == proxy.total();
-    let same = all && (counted(old.commit), counted(new.commit)) == (proxy.old, proxy.new);
-    otherwise(clients.failed == 0, || {
-        format!("no request fails, but {} did ({})", clients.failed, clients.why)
+/// A tag of the new revision, by its beginning.
+pub fn tagged(facts: &Facts, key: &str, value: &str) -> Option<String> {
+    let found = facts.tags.get(key).map_or("not there", String::as_str);
+    otherwise(found.starts_with(value), || format!("the revision's {key} is {value}, but it is: {found}"))
+}
+
+/// These words stand in a channel.
+pub fn shown(facts: &Facts, channel: &str, words: &str) -> Option<String> {
+    let posts = &facts.posts;
+    otherwise(facts.shown(channel, words), || format!("{channel} shows that it {words}, but: {posts:?}"))
+}
+
+/// Nobody but CodeDeploy ends the deployment.
+pub fn nobody_stops(facts: &Facts) -> Option<String> {
+    let Facts { stops, reds, .. } = facts;
+    otherwise(stops.is_empty() && reds.is_empty(), || {
+        format!("no alarm turns red and nobody stops a deployment, but: {reds:?}, {stops:?}")
     })
-    .or_else(|| {
-        otherwise(same, || {
-            let proxy = proxy.told(old, new);
-            format!("the proxy's count is its clients', but: {proxy}; they were answered {clients}")
-        })
+}
+
+/// A new tag on the same image changes nothing.
+pub fn rejected(facts: &Facts) -> Option<String> {
+    let Facts { digest, decisions, .. } = facts;
+    let again = &decisions.get(1..).unwrap_or_default();
+    let nothing = matches!(again, [one] if one.kind == "nothing" && one.digest == *digest
+        && one.reason.contains("rejected before"));
+    otherwise(nothing, || format!("{digest} is rejected when it is pushed again, but: {again:?}"))
+}
+
+/// All of live traffic had a good answer, and the proxy counted what its clients did.
+pub fn all_answered(facts: &Facts) -> Option<String> {
+    let clients = &facts.clients;
+    otherwise(clients.failed() == 0, || {
+        format!("no request fails, but {} did ({})", clients.failed(), clients.why)
+    })
+    .or_else(|| counts_agree(facts))
+}
+
+/// The proxy counted what its clients did, errors of each version too.
+pub fn counts_agree(facts: &Facts) -> Option<String> {
+    let Facts { old, new, proxy, errors, clients, .. } = facts;
+    let of = |counts: &BTreeMap<String, u64>, version: &Version| {
+        counts.get(version.commit).copied().unwrap_or_default()
+    };
+    let good = |version| of(&clients.served, version);
+    let bad = |version| of(&clients.errors, version);
+    let same = clients.total() == proxy.total()
+        && (good(old) + bad(old), good(new) + bad(new)) == (proxy.old, proxy.new)
+        && (bad(old), bad(new)) == (errors.old, errors.new);
+    otherwise(same, || {
+        let proxy = proxy.told(old, new);
+        format!("the proxy's count is its clients', but: {proxy}; {errors:?}; they were answered {clients}")
     })
 }
 
 #[cfg(test)]
 pub mod tests {
+    use cloud::Ms;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::facts::{Asked, Decision, Ended, Verdict};
     use crate::functions::{AFTER_TEST, BEFORE_TRAFFIC};
     use crate::shares::Shares;
     use crate::traffic::Counts;
-    use crate::versions::Version;
 
     /// Something that goes otherwise.
     pub type Change = fn(&mut Facts);
 
+    /// A call at that time.
+    pub fn call(at: Ms, caller: &str, input: Value) -> Asked {
+        Asked { at, caller: caller.into(), input, refused: None }
+    }
+
     /// A deployment that was started, whose hooks reported so, and which ended as the last of them.
     pub fn released(old: &'static Version, new: &'static Version, statuses: [&str; 2]) -> Facts {
-        let by = |caller: &str, status: &str| Asked {
-            caller: caller.into(),
-            status: status.into(),
-            refused: None,
-        };
+        let report = |status| call(50_000, "ASIAFNCodeDeployHook_sluice", json!({ "status": status }));
         let (events, digest) = ([AFTER_TEST, BEFORE_TRAFFIC], "sha256:new".to_owned());
         let hooks = || events.into_iter().zip(statuses);
         let verdict = |(event, status): (&str, &str)| Verdict {
@@ -105,8 +149,8 @@ pub mod tests {
                 started: Some("d-1".into()),
             }],
             digest,
-            created: vec![by("ASIAFNimage-push", "")],
-            reported: statuses.map(|status| by("ASIAFNCodeDeployHook_sluice", status)).into(),
+            created: vec![call(2_000, "ASIAFNimage-push", json!({}))],
+            reported: statuses.map(report).into(),
             verdicts: hooks().map(verdict).collect(),
             events: hooks().map(|(event, status)| (event.to_owned(), status.to_owned())).collect(),
             ended: Some(Ended { at: 60_000, status: statuses[1].into() }),
@@ -114,7 +158,17 @@ pub mod tests {
         }
     }
 
-    /// So many requests, by the proxy's count and its clients'.
+    /// The same image, pushed again and rejected.
+    pub fn again(facts: &Facts) -> Decision {
+        let reason = "this image was rejected before (d-1: Failed)".into();
+        Decision { kind: "nothing".into(), digest: facts.digest.clone(), reason, started: None }
+    }
+
+    pub fn tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// So many requests, by the proxy's count and its clients'; none failed.
     pub fn counted(facts: Facts, old: u64, new: u64) -> Facts {
         let served = [(facts.old.commit.to_owned(), old), (facts.new.commit.to_owned(), new)].into();
         Facts {

@@ -23,7 +23,14 @@ pub static THIRD: Version = Version {
     behaviour: &[("APP_ERROR_RATE", "1")],
 };
 
-static ALL: [&Version; 3] = [&FIRST, &SECOND, &THIRD];
+/// Answers every second request to a task by 500, and so passes a check that asks once.
+pub static FOURTH: Version = Version {
+    name: "version 4",
+    commit: "b6e20f8a71d43c95be0f2a64c8d71e35903fa7d2",
+    behaviour: &[("APP_ERROR_RATE", "0.5")],
+};
+
+static ALL: [&Version; 4] = [&FIRST, &SECOND, &THIRD, &FOURTH];
 
 impl Version {
     /// The environment that its image brings along.

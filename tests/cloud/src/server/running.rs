@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::{Host, Options, Spell, api};
 use crate::fixture::Call;
 use crate::sample_app::{SAMPLE_APP, SAMPLE_TASK};
+use crate::slack::Slack;
 use crate::timeline::Entry;
 use crate::{Fault, Ms};
 
@@ -60,6 +61,12 @@ impl Running {
     pub fn entries_since(&self, n: usize) -> Vec<Entry> {
         self.host.catch_up();
         self.host.cloud.borrow().timeline().get(n..).unwrap_or_default().to_vec()
+    }
+
+    /// Slack as it is now.
+    pub fn slack(&self) -> Slack {
+        self.host.catch_up();
+        self.host.cloud.borrow().slack.clone()
     }
 
     /// What the proxy served on a listener's port.

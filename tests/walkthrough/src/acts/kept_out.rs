@@ -7,8 +7,12 @@ use cloud::{Ms, SECOND as A_SECOND};
 use super::{Stage, hold};
 use crate::facts::Facts;
 use crate::functions::{AFTER_TEST, BEFORE_TRAFFIC, SMOKED};
+use crate::paper::seconds;
 use crate::story::Story;
-use crate::verify::{counts_agree, ended, image_is_live, once_started, otherwise, reported};
+use crate::verify::{
+    all_answered, ended, image_is_live, nobody_stops, once_started, otherwise, rejected, reported, shown,
+    tagged,
+};
 use crate::versions::{SECOND, THIRD};
 
 /// A later commit of which the same image was built.
@@ -18,14 +22,13 @@ const AGAIN: &str = "d25f90c4e1b7386aa09c5e7f3b1d846290fe7c58";
 /// that is measured, on a clock that runs many times faster.
 const AT_MOST: Ms = 20 * A_SECOND;
 
-pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+pub async fn play(stage: &mut Stage) -> anyhow::Result<Facts> {
     stage.paper.act("version 3 is pushed, fails its smoke test, and production never sees it");
     let mut story = Story::begin(stage, &SECOND, &THIRD).await?;
     story.deployed().await?;
     if story.facts.ended.as_ref().is_some_and(|ended| ended.status == "Failed") {
-        story.until(30, "the end of the rollback", |facts| facts.rolled_back.is_some()).await?;
-        story.again(AGAIN)?;
-        story.until(30, "the decision on the second push", |facts| facts.decisions.len() > 1).await?;
+        story.taken_back().await?;
+        story.again(AGAIN).await?;
     }
     let facts = story.end().await?;
     hold(&unmet(&facts))?;
@@ -37,18 +40,12 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "{} had {} requests on the test listener and {} in production",
         new.name, tested.new, proxy.new
     ));
-    Ok(())
-}
-
-fn seconds(span: Option<Ms>) -> String {
-    span.map_or("at no time".to_owned(), |span| format!("{}.{:02} s", span / A_SECOND, span % A_SECOND / 10))
+    Ok(facts)
 }
 
 /// Everything that should hold and does not; nothing if all is well.
 fn unmet(facts: &Facts) -> Vec<String> {
-    let mut unmet: Vec<_> = stopped(facts).into_iter().chain(untouched(facts)).flatten().collect();
-    unmet.extend(rejected(facts));
-    unmet
+    stopped(facts).into_iter().chain(untouched(facts)).chain(kept(facts)).flatten().collect()
 }
 
 /// The check stops the deployment, and says why.
@@ -86,31 +83,33 @@ fn untouched(facts: &Facts) -> [Option<String>; 4] {
         }),
         otherwise(*most == 0, || format!("{} keeps 100%, but {} had {most}%", old.name, new.name)),
         image_is_live(facts, before),
-        counts_agree(facts),
+        all_answered(facts),
     ]
 }
 
-/// A new tag on the same image changes nothing.
-fn rejected(facts: &Facts) -> Option<String> {
-    let Facts { digest, decisions, .. } = facts;
-    let again = &decisions.get(1..).unwrap_or_default();
-    let nothing = matches!(again, [one] if one.kind == "nothing" && one.digest == *digest
-        && one.reason.contains("rejected before"));
-    otherwise(nothing, || format!("{digest} is rejected when it is pushed again, but: {again:?}"))
+/// What stays of it.
+fn kept(facts: &Facts) -> [Option<String>; 7] {
+    [
+        nobody_stops(facts),
+        rejected(facts),
+        tagged(facts, "sluice:verdict", "rejected"),
+        tagged(facts, "sluice:reason", "failed with HOOK_EXECUTION_FAILURE"),
+        tagged(facts, "sluice:ended", "rolled-back "),
+        shown(facts, "#deploys, edited", "was rolled back"),
+        shown(facts, "#ops", "was rolled back"),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Check, Decision, Ended};
+    use crate::facts::{Check, Ended};
     use crate::shares::Shares;
-    use crate::verify::tests::{Change, counted, each_is_named_alone, released};
+    use crate::verify::tests::{Change, again, counted, each_is_named_alone, released, tags};
 
     fn good() -> Facts {
         let mut facts = counted(released(&SECOND, &THIRD, ["Succeeded", "Failed"]), 700, 0);
-        let reason = "this image was rejected before (d-1: Failed)".into();
-        let digest = facts.digest.clone();
-        facts.decisions.push(Decision { kind: "nothing".into(), digest, reason, started: None });
+        facts.decisions.push(again(&facts));
         facts.checks = [(50_000, "passed"), (60_000, "failed")]
             .map(|(at, outcome)| Check { at, outcome: outcome.into() })
             .into();
@@ -120,6 +119,15 @@ mod tests {
         facts.rolled_back = Some(Ended { at: 65_000, status: "Succeeded".into() });
         facts.tested = Shares { old: 0, new: 2, none: 0 };
         facts.image.clone_from(&facts.before);
+        facts.tags = tags(&[
+            ("sluice:verdict", "rejected"),
+            ("sluice:reason", "failed with HOOK_EXECUTION_FAILURE: The deployment failed"),
+            ("sluice:ended", "rolled-back 2026-01-01T00:01:05Z"),
+        ]);
+        facts.posts = vec![
+            "slack #deploys, edited: ↩️ api: new was rolled back".into(),
+            "slack #ops: ↩️ api: new was rolled back".into(),
+        ];
         facts
     }
 
@@ -130,10 +138,10 @@ mod tests {
 
     #[test]
     fn each_fact_that_differs_is_named_alone() {
-        let changes: [(Change, &str); 24] = [
+        let changes: [(Change, &str); 28] = [
             (|f| f.decisions[0].kind = "wait".into(), "decides to start"),
             (|f| f.created.push(f.created[0].clone()), "alone calls CreateDeployment"),
-            (|f| f.reported[1].status = "Succeeded".into(), "reports"),
+            (|f| f.reported[1].input["status"] = "Succeeded".into(), "reports"),
             (|f| f.reported[1].caller = "scenario".into(), "reports"),
             (|f| f.verdicts[1].status = "Succeeded".into(), "reports"),
             (|f| drop(f.events.insert(BEFORE_TRAFFIC.into(), "Succeeded".into())), "it is: Succeeded"),
@@ -147,7 +155,11 @@ mod tests {
             (|f| f.tested.new = 0, "the smoke test meets version 3"),
             (|f| f.most = 10, "keeps 100%"),
             (|f| f.image = "registry/api@sha256:new".into(), "is live"),
-            (|f| f.clients.failed = 1, "no request fails"),
+            (|f| f.clients.lost = 1, "no request fails"),
+            (|f| f.stops.push(f.created[0].clone()), "nobody stops"),
+            (|f| drop(f.tags.remove("sluice:reason")), "sluice:reason is failed with"),
+            (|f| drop(f.tags.insert("sluice:ended".into(), "failed ".into())), "sluice:ended is rolled-back"),
+            (|f| drop(f.posts.pop()), "#ops shows"),
             (|f| f.proxy.old += 1, "count is its clients'"),
             (|f| *f = counted(f.clone(), 699, 1), "every request of production"),
             (|f| *f = counted(f.clone(), 0, 0), "every request of production"),

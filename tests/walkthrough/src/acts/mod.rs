@@ -3,6 +3,7 @@
 
 mod kept_out;
 mod released;
+mod taken_back;
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,9 @@ use anyhow::ensure;
 use crate::functions::FUNCTION;
 use crate::paper::{Paper, short};
 use crate::programs::Programs;
+use crate::record::Record;
 use crate::scene::{SERVICE, Scene};
+use crate::table::{metrics, table};
 use crate::versions::FIRST;
 
 /// What acts take over from each other.
@@ -27,8 +30,8 @@ impl Stage {
     }
 }
 
-/// Plays them, and fails with what did not hold.
-pub async fn play(speed: f64, programs: &Programs) -> anyhow::Result<()> {
+/// Plays them, and fails with what did not hold. Gives the cloud as they left it.
+pub async fn play(speed: f64, programs: &Programs) -> anyhow::Result<Scene> {
     let mut stage = Stage { paper: Paper::new(), scene: Scene::set(speed, programs).await? };
     stage.paper.title(&format!(
         "the local cloud runs at {} at {speed} times real speed; times below are the cloud's, since a push",
@@ -38,8 +41,19 @@ pub async fn play(speed: f64, programs: &Programs) -> anyhow::Result<()> {
     stage.paper.title(&format!(
         "{first} of {SERVICE} (tag {live}) is live at http://localhost:{port}/; pushes go to {FUNCTION}"
     ));
-    released::play(&mut stage).await?;
-    kept_out::play(&mut stage).await
+    let acts = [
+        released::play(&mut stage).await?,
+        kept_out::play(&mut stage).await?,
+        taken_back::play(&mut stage).await?,
+    ];
+    let record = Record::read(&mut stage.scene)?;
+    stage.paper.act("what was measured");
+    table(&acts, speed).iter().for_each(|line| stage.paper.title(line));
+    stage.paper.title(&metrics(&record));
+    stage.paper.act("what Slack shows");
+    record.told().iter().for_each(|line| stage.paper.title(line));
+    hold(&record.unmet(&acts))?;
+    Ok(stage.scene)
 }
 
 /// Errors: what does not hold, all of it.
