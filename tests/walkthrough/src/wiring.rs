@@ -47,8 +47,7 @@ fn queue(scene: &mut Scene, name: &str, attributes: &Value) -> anyhow::Result<Va
 
 impl Messages {
     pub fn lead_to_notify(&self, scene: &mut Scene) -> anyhow::Result<()> {
-        let one = json!({ "FunctionName": NOTIFY, "ReservedConcurrentExecutions": 1 });
-        scene.call("lambda", "PutFunctionConcurrency", one)?;
+        one_at_a_time(scene, NOTIFY)?;
         let mapping = json!({
             "FunctionName": NOTIFY, "EventSourceArn": self.queue,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -57,8 +56,17 @@ impl Messages {
     }
 }
 
+/// Later events wait: Lambda tries them again after one second, two, four.
+fn one_at_a_time(scene: &mut Scene, function: &str) -> anyhow::Result<()> {
+    let one = json!({ "FunctionName": function, "ReservedConcurrentExecutions": 1 });
+    scene.call("lambda", "PutFunctionConcurrency", one).map(drop)
+}
+
 /// Each function is woken by the events that it is for.
 pub fn rules(scene: &mut Scene) -> anyhow::Result<()> {
+    // The end of a release and that of its rollback are two seconds apart, less than the function
+    // takes on this clock: handled side by side, both would be counted.
+    one_at_a_time(scene, STATE)?;
     let pushed = json!({
         "source": ["aws.ecr"], "detail-type": ["ECR Image Action"],
         "detail": { "action-type": ["PUSH"], "result": ["SUCCESS"] },
