@@ -102,9 +102,10 @@ pub struct Facts {
     pub decisions: Vec<Decision>,
     pub checks: Vec<Check>,
     pub verdicts: Vec<Verdict>,
-    /// Of alarm, and by their kinds those of deployment-state.
+    /// Of alarm.
     pub guarded: Vec<Guarded>,
-    pub settled: Vec<String>,
+    /// How it ended, as deployment-state noted when all else was done: each tag `sluice:ended`.
+    pub noted: Vec<String>,
     /// Calls of CreateDeployment, PutLifecycleEventHookExecutionStatus and StopDeployment.
     pub created: Vec<Asked>,
     pub reported: Vec<Asked>,
@@ -154,7 +155,7 @@ impl Facts {
             checks: Vec::new(),
             verdicts: Vec::new(),
             guarded: Vec::new(),
-            settled: Vec::new(),
+            noted: Vec::new(),
             created: Vec::new(),
             reported: Vec::new(),
             stops: Vec::new(),

@@ -137,7 +137,7 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Verdict;
+    use crate::facts::{Guarded, Verdict};
     use crate::versions::{FIRST, SECOND};
     use serde_json::json;
 
@@ -165,6 +165,22 @@ mod tests {
         assert_eq!(follower.next(&told), Some(ended()));
         assert_eq!(follower.next(&told), Some(entry(8, json!({}))));
         assert_eq!(follower.next(&told), None);
+    }
+
+    #[test]
+    fn a_stop_is_told_after_the_decision_that_it_comes_of() {
+        let data = json!({ "operation": "StopDeployment" });
+        let stop =
+            || (5, News::Entry(Entry { at: 5, kind: Kind::Call, text: String::new(), data: data.clone() }));
+        let decision = (9, News::Logged(ALARM, json!({ "decision": "stop" })));
+        let mut told = Facts::new(&FIRST, &SECOND);
+        let ahead = vec![stop()];
+        let mut follower = Follower { seen: 0, read: [0; FUNCTIONS.len()], ahead, waits: None };
+        assert_eq!(follower.next(&told), None, "its decision is still to come");
+        follower.ahead.push(decision.clone());
+        assert_eq!(follower.next(&told), Some((5, decision.1)));
+        told.guarded.push(Guarded { alarm: "a".into(), kind: "stop".into(), did: None });
+        assert_eq!(follower.next(&told), Some(stop()));
     }
 
     #[test]

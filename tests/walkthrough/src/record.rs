@@ -2,14 +2,19 @@
 //! could not be delivered.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::facts::Facts;
 use crate::paper::short;
 use crate::scene::{SERVICE, Scene};
+use crate::story::text;
 use crate::verify::otherwise;
 use crate::wiring::{QUEUE, UNDELIVERABLE};
+
+/// How long messages may take to be delivered.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What still counts as the same number: AWS tells times to the millisecond.
 const CLOSE: f64 = 0.1;
@@ -37,12 +42,24 @@ pub struct Record {
     /// Of the service in the namespace `Sluice`, by name.
     pub metrics: BTreeMap<String, Measured>,
     /// Messages that wait in the queue, and those that ended in the dead-letter queue.
-    pub waiting: String,
-    pub undeliverable: String,
+    pub waiting: u64,
+    pub undeliverable: u64,
 }
 
 impl Record {
-    pub fn read(scene: &mut Scene) -> anyhow::Result<Self> {
+    /// What there is once all messages were delivered, or could have been.
+    pub async fn awaited(scene: &mut Scene) -> anyhow::Result<Self> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let record = Self::read(scene)?;
+            if record.waiting == 0 || Instant::now() > end {
+                return Ok(record);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn read(scene: &mut Scene) -> anyhow::Result<Self> {
         let slack = scene.cloud.slack();
         let posts = |name: &String| {
             let each = slack.shown(name).into_iter().map(|post| Post {
@@ -52,9 +69,12 @@ impl Record {
             });
             (name.clone(), each.collect())
         };
-        let left = "ApproximateNumberOfMessages";
-        let mut count = |queue| -> anyhow::Result<String> {
-            Ok(scene.attribute(queue, left)?.as_str().unwrap_or_default().to_owned())
+        let mut count = |queue| -> anyhow::Result<u64> {
+            let mut left = 0;
+            for kind in ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] {
+                left += text(&scene.attribute(queue, kind)?).parse::<u64>()?;
+            }
+            Ok(left)
         };
         Ok(Self {
             slack: slack.channels.keys().map(posts).collect(),
@@ -97,7 +117,7 @@ impl Record {
                 posts.len() == expected.len() && edited && posts.iter().zip(expected).all(as_expected);
             otherwise(holds, || format!("#{channel} has one message each of {expected:?}, but: {posts:?}"))
         };
-        let none_left = self.waiting == "0" && self.undeliverable == "0";
+        let none_left = self.waiting + self.undeliverable == 0;
         [
             stand("deploys", &expected),
             stand("ops", &expected[1..]),
@@ -188,8 +208,8 @@ mod tests {
         Record {
             slack: [("deploys".into(), vec![live, third, fourth]), ("ops".into(), back.into())].into(),
             metrics: metrics.into(),
-            waiting: "0".into(),
-            undeliverable: "0".into(),
+            waiting: 0,
+            undeliverable: 0,
         }
     }
 
@@ -222,8 +242,8 @@ mod tests {
                 "#ops has one message",
             ),
             (|r| drop(r.slack.remove("ops")), "#ops has one message"),
-            (|r| r.waiting = "1".into(), "every message was delivered, but: 1 wait"),
-            (|r| r.undeliverable = "2".into(), "every message was delivered, but: 0 wait, 2 could not"),
+            (|r| r.waiting = 1, "every message was delivered, but: 1 wait"),
+            (|r| r.undeliverable = 2, "every message was delivered, but: 0 wait, 2 could not"),
             (|r| r.metrics.get_mut("Deployments").unwrap().sum = 4.0, "Deployments amounts to 3"),
             (|r| drop(r.metrics.remove("ChangeFailures")), "ChangeFailures amounts to 2"),
             (|r| r.metrics.get_mut("LeadTime").unwrap().count = 2.0, "LeadTime is measured 1 times"),

@@ -88,10 +88,8 @@ impl<'a> Story<'a> {
 
     /// Until deployment-state has noted how it ended.
     pub async fn noted(&mut self, how: &str) -> anyhow::Result<()> {
-        self.until(30, &format!("what {STATE} makes of its end"), |facts| {
-            facts.settled.iter().any(|kind| kind == how)
-        })
-        .await
+        let what = format!("the note of {STATE} that it {how}");
+        self.until(30, &what, |facts| facts.noted.iter().any(|noted| noted.starts_with(how))).await
     }
 
     /// Pushes the same image under another tag, and awaits what becomes of that.

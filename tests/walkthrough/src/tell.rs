@@ -50,10 +50,9 @@ impl Story<'_> {
         self.facts.guarded.push(Guarded { alarm, kind, did });
     }
 
-    fn settled(&mut self, at: Ms, line: &Value) {
-        let [kind, deployment] = ["decision", "deployment"].map(|name| text(&line[name]).to_owned());
+    fn settled(&self, at: Ms, line: &Value) {
+        let [kind, deployment] = ["decision", "deployment"].map(|name| text(&line[name]));
         self.line(at, "state", &format!("{STATE}: {deployment} {kind}"));
-        self.facts.settled.push(kind);
     }
 
     fn check(&mut self, at: Ms, line: &Value) {
@@ -118,6 +117,11 @@ impl Story<'_> {
         match text(&data["operation"]) {
             "CreateDeployment" => self.facts.created.push(asked()),
             "PutLifecycleEventHookExecutionStatus" => self.facts.reported.push(asked()),
+            "TagResource" if asked().is_by(STATE) => {
+                let tags = data["input"]["tags"].as_array().into_iter().flatten();
+                let ended = tags.filter(|tag| tag["key"] == "sluice:ended");
+                self.facts.noted.extend(ended.map(|tag| text(&tag["value"]).to_owned()));
+            }
             "StopDeployment" => {
                 let stop = asked();
                 let (by, id) = (stop.by().to_owned(), text(&stop.input["deploymentId"]).to_owned());

@@ -46,7 +46,7 @@ pub async fn play(speed: f64, programs: &Programs) -> anyhow::Result<Scene> {
         kept_out::play(&mut stage).await?,
         taken_back::play(&mut stage).await?,
     ];
-    let record = Record::read(&mut stage.scene)?;
+    let record = Record::awaited(&mut stage.scene).await?;
     stage.paper.act("what was measured");
     table(&acts, speed).iter().for_each(|line| stage.paper.title(line));
     stage.paper.title(&metrics(&record));
