@@ -11,7 +11,8 @@ const COLUMN: usize = 14;
 
 /// Lines of the table, a column for each act.
 pub fn table(acts: &[Facts], speed: f64) -> Vec<String> {
-    let rows: [(&str, fn(&Facts) -> String); 8] = [
+    type Cell = fn(&Facts) -> String;
+    let rows: [(&str, Cell); 8] = [
         ("", |f| f.new.name.to_owned()),
         ("push → CreateDeployment", |f| span(f.pushed, f.created_at())),
         ("push → all traffic", |f| span(f.pushed, f.live_at())),
