@@ -60,7 +60,8 @@ fn credentials() -> &'static [String] {
 }
 
 /// The crates whose decisions and steps are logged, not their warnings alone.
-const OURS: [&str; 6] = ["alarm", "deployment_state", "image_push", "lifecycle_hook", "notify", "shared"];
+const OURS: [&str; 7] =
+    ["alarm", "deployment_state", "image_push", "lifecycle_hook", "notify", "shared", "sweep"];
 
 struct Json;
 

@@ -80,6 +80,8 @@ pub struct ReleaseTags {
     pub oldest: Option<String>,
     /// How its last deployment ended.
     pub ended: Option<Ended>,
+    /// The alarm for which people were last called while it served, and since when that is red.
+    pub escalated: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,8 +272,9 @@ impl Revision {
             ("sluice:replaces", self.arn.clone()),
         ];
         // The verdict, its reason, the Slack thread, what was contracted here and after it, how
-        // its deployment ended and since when a hook waits are still to come.
-        let room = MOST_TAGS - own.len() - 7;
+        // its deployment ended, since when a hook waits and the alarm that people were called for
+        // are still to come.
+        let room = MOST_TAGS - own.len() - 8;
         if tags.len() > room {
             return Err(RenderError::TooManyTags(self.short().to_owned(), tags.len(), tags.len() - room));
         }
@@ -308,7 +311,7 @@ fn read<T: for<'a> Deserialize<'a>>(value: &RawValue) -> Result<T, serde_json::E
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn from_epoch_seconds(seconds: f64) -> Option<Timestamp> {
+pub(crate) fn from_epoch_seconds(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
@@ -357,6 +360,7 @@ impl ReleaseTags {
             contracted: tag("contracted"),
             oldest: tag("oldest"),
             ended: tag("ended").and_then(|text| text.parse().ok()),
+            escalated: tag("escalated"),
         }
     }
 }

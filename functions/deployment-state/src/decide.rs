@@ -129,7 +129,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         (_, Some((rollback, State::Rejected(how)))) => rollback_failed(facts, rollback, how),
     };
     match facts.change {
-        Change::Ended => decision,
+        Change::Ended | Change::Unheard => decision,
         // That it ended has an event of its own, which may be in work at this moment.
         Change::Began => Decision::of(decision.outcome, Vec::new()),
     }
@@ -290,7 +290,12 @@ impl Facts<'_> {
     /// may be a good one that is deployed again.
     fn ours_only(&self, effects: Vec<Effect>) -> Vec<Effect> {
         let ours = self.release.asked.is_some();
-        let for_all = |effect: &Effect| matches!(effect, Effect::Tell { .. } | Effect::Newest);
+        let for_all = |effect: &Effect| match effect {
+            // That it was told is noted nowhere, so what is found is not told again and again.
+            Effect::Tell { .. } => self.change != Change::Unheard,
+            Effect::Newest => true,
+            Effect::RollBack { .. } | Effect::Measure { .. } | Effect::Tag(_) => false,
+        };
         effects.into_iter().filter(|effect| ours || for_all(effect)).collect()
     }
 

@@ -2,6 +2,7 @@
 //! delivery, or by the sweep: what was done is either seen, or may be done again.
 
 use anyhow::Context as _;
+use futures_util::future::FutureExt as _;
 use image_push::Waited;
 use jiff::Timestamp;
 use shared::aws::Measure;
@@ -90,7 +91,8 @@ impl DeploymentState {
 
     async fn start_newest(&self, service: &Service, facts: &Facts<'_>) -> anyhow::Result<String> {
         let waited = Waited { since: facts.release.pushed_at(), ..Waited::default() };
-        let outcome = self.push.newest(service, waited).await?;
+        // Boxed: what starts an image is large, and lies deep.
+        let outcome = self.push.newest(service, waited).boxed().await?;
         Ok(match outcome.started {
             Some(started) => format!("started {started}: {}", outcome.decision),
             None => format!("nothing started: {}", outcome.decision),

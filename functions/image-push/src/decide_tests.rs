@@ -193,6 +193,7 @@ fn running() -> Running {
             deploys_to: Some(("main".into(), "api".into())),
             alarms: Vec::new(),
             last_attempted: None,
+            last_succeeded: None,
         }),
         deployments: Vec::new(),
         alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],

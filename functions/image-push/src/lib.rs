@@ -25,7 +25,7 @@ use shared::start::Invocation;
 use tracing::Instrument as _;
 
 pub use decide::{Decision, Nothing, Refuse, Wait};
-pub use newest::Waited;
+pub use newest::{Waited, Waiting, waiting};
 pub use target::Outcome;
 
 use image::PushedImage;

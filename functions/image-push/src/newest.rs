@@ -1,6 +1,7 @@
 //! The newest image that waits, found without an event: of each repository the last one that
 //! was pushed after what is live, released as its push would be.
 
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use shared::aws::{EcsService, Image};
 use shared::config::{ImageRule, Service};
@@ -20,6 +21,32 @@ pub struct Waited {
     pub since: Option<Timestamp>,
     /// How long an image is left to the event of its push.
     pub grace: SignedDuration,
+}
+
+/// The newest image of a repository that waits, as far as it and the service tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub repository: String,
+    pub image: Image,
+}
+
+/// The images that wait for a service, one of each repository at most, among those that
+/// `images` gives of it. Whether one may start is another question.
+pub fn waiting<'a>(
+    service: &Service,
+    ecs: &EcsService,
+    live: &Revision,
+    images: impl Fn(&str) -> &'a [Image],
+    grace: SignedDuration,
+    now: Timestamp,
+) -> Vec<Waiting> {
+    let of = |rules: Vec<&ImageRule>| {
+        let repository = &rules.first()?.repository;
+        let since = since(&rules, ecs, live)?;
+        let image = newest(images(repository), &rules, since, grace, now).ok()?;
+        Some(Waiting { repository: repository.clone(), image })
+    };
+    by_repository(service).into_iter().filter_map(of).collect()
 }
 
 /// The newest image of a repository, for these rules.
@@ -68,7 +95,7 @@ impl ImagePush {
         };
         let Some(rule) = rules.first() else { return Ok(Err(Nothing::NothingNewer { since })) };
         let images = self.aws.tagged_images(&rule.repository).await?;
-        Ok(newest(images, &rules, since, waited.grace, self.aws.now())
+        Ok(newest(&images, &rules, since, waited.grace, self.aws.now())
             .map(|image| Candidate { rules, image }))
     }
 
@@ -91,7 +118,8 @@ impl ImagePush {
             time: self.aws.now(),
             hook: self.hook.as_deref(),
         };
-        let outcome = target.release().await;
+        // Boxed: what calls this lies deep already.
+        let outcome = target.release().boxed().await;
         crate::log(&outcome);
         outcome
     }
@@ -122,14 +150,14 @@ fn since(rules: &[&ImageRule], ecs: &EcsService, live: &Revision) -> Option<Time
 }
 
 fn newest(
-    images: Vec<Image>,
+    images: &[Image],
     rules: &[&ImageRule],
     since: Timestamp,
     grace: SignedDuration,
     now: Timestamp,
 ) -> Result<Image, Nothing> {
     let fits = |tag: &String| !is_companion_tag(tag) && rules.iter().any(|rule| rule.tags.matches(tag));
-    let fitting = images.into_iter().filter(|image| image.tags.iter().any(fits));
+    let fitting = images.iter().filter(|image| image.tags.iter().any(fits));
     match fitting.max_by_key(|image| image.pushed_at) {
         Some(image) if image.pushed_at > since => {
             let pushed_at = image.pushed_at;
@@ -137,7 +165,7 @@ fn newest(
             if now.max(pushed_at).duration_since(pushed_at) < grace {
                 Err(Nothing::EventFirst { pushed_at })
             } else {
-                Ok(image)
+                Ok(image.clone())
             }
         }
         Some(_) | None => Err(Nothing::NothingNewer { since }),
@@ -164,8 +192,8 @@ mod tests {
         let tags = TagPattern::new("v[0-9]+").unwrap();
         let rule = ImageRule { repository: "api".into(), container: "app".into(), tags };
         let of = |images: &[(&str, i64)], since: i64, now: i64| {
-            let images = images.iter().map(|(tag, minute)| image(tag, *minute)).collect();
-            let found = newest(images, &[&rule], at(since), SignedDuration::from_mins(5), at(now));
+            let images: Vec<_> = images.iter().map(|(tag, minute)| image(tag, *minute)).collect();
+            let found = newest(&images, &[&rule], at(since), SignedDuration::from_mins(5), at(now));
             found.map(|image| image.tags[0].clone())
         };
         let all = [("v2", 20), ("v3", 30), ("v1", 10), ("latest", 40), ("sha256-0.sig", 50)];

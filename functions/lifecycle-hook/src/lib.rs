@@ -20,6 +20,7 @@ use shared::aws::{Aws, Logs, Secrets, Snapshots, Topic, Web};
 use shared::config::{Releases, Service};
 use shared::events::hook::HookEvent;
 use shared::message::{Message, News, Release};
+use shared::one_off::{STARTED_BY, execution};
 use shared::start::Invocation;
 
 use decide::Outcome;
@@ -92,7 +93,7 @@ impl LifecycleHook {
             }
             HookEvent::Native(hook) => Ok(Answer::Ecs(self.native(&hook, invocation.time).await)),
             HookEvent::TaskStopped { cluster, task, started_by } => {
-                if !started_by.starts_with(one_off::STARTED_BY) {
+                if !started_by.starts_with(STARTED_BY) {
                     return Ok(nothing(format!("{task} was not started by a check")));
                 }
                 let task = self.aws.tasks(&cluster, &[task]).await?.pop();
@@ -117,7 +118,7 @@ impl LifecycleHook {
     /// What a hook of CodeDeploy waited for has ended: the hook runs once more, from its
     /// start, and finds what was done.
     async fn resume(&self, tags: &[(String, String)], time: Duration) -> anyhow::Result<Answer> {
-        match one_off::execution(tags) {
+        match execution(tags) {
             Some((deployment, execution)) => {
                 self.codedeploy(&deployment, &execution, time).await.map(Answer::CodeDeploy)
             }

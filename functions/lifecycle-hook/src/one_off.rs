@@ -4,24 +4,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 use shared::aws::{Run, Task, TaskState};
 use shared::config::OneOff;
+use shared::one_off::{self, DEPLOYMENT, hash, started_by};
 use tokio::time::Instant;
 
 use crate::LifecycleHook;
 use crate::decide::Outcome;
 use crate::hook::{Caller, Hook};
-
-/// `startedBy` of all of them begins so; the rule that wakes the function looks for it.
-pub const STARTED_BY: &str = "sluice/";
-
-/// Tags on a task or snapshot, by which its end finds back to the hook that waits for it.
-pub const DEPLOYMENT: &str = "sluice:deployment";
-const EXECUTION: &str = "sluice:hook-";
-
-/// The longest value that a tag takes.
-const TAG: usize = 256;
 
 /// How often a task of somebody else is looked at that has to end first.
 const LOOK: Duration = Duration::from_secs(5);
@@ -139,70 +129,16 @@ pub fn id(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The same for each delivery of a hook, and 64 characters, as many as ECS takes.
 fn token(hook: &Hook<'_>, n: usize) -> String {
     hash(&format!("{} {} {n}", hook.deployment, hook.event))
 }
 
-/// The same for all tasks of one service.
-fn started_by(cluster: &str, service: &str) -> String {
-    let readable = service.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(80);
-    let hash = hash(&format!("{cluster}/{service}"));
-    format!("{STARTED_BY}{}-{}", readable.collect::<String>(), &hash[..8])
-}
-
-/// What a task or snapshot carries. The execution's id is longer than a tag: it is cut.
+/// What a task or snapshot carries.
 pub fn tags(hook: &Hook<'_>) -> Vec<(String, String)> {
-    let mut tags = vec![(DEPLOYMENT.to_owned(), hook.deployment.to_owned())];
-    if let Caller::CodeDeploy { execution, .. } = &hook.caller {
-        let letters: Vec<char> = execution.chars().collect();
-        let parts = letters.chunks(TAG).enumerate();
-        tags.extend(parts.map(|(n, part)| (format!("{EXECUTION}{n}"), part.iter().collect())));
-    }
-    tags
-}
-
-/// Deployment and execution that tags name: those of a hook of CodeDeploy.
-pub fn execution(tags: &[(String, String)]) -> Option<(String, String)> {
-    let value = |name: &str| tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let parts: String = (0..).map_while(|n| value(&format!("{EXECUTION}{n}"))).collect();
-    if parts.is_empty() { None } else { Some((value(DEPLOYMENT)?, parts)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_execution_is_found_back_in_its_parts() {
-        let id: String = ('a'..='z').cycle().take(700).collect();
-        let parts = [&id[256..512], &id[..256], &id[512..]];
-        let mut tags: Vec<_> = [1, 0, 2]
-            .iter()
-            .zip(parts)
-            .map(|(n, part)| (format!("sluice:hook-{n}"), part.to_owned()))
-            .collect();
-        assert_eq!(execution(&tags), None, "no deployment");
-        tags.push((DEPLOYMENT.into(), "d-1".into()));
-        assert_eq!(execution(&tags), Some(("d-1".into(), id)));
-        assert_eq!(
-            execution(&[(DEPLOYMENT.into(), "arn:aws:ecs:…".into())]),
-            None,
-            "ECS calls back by itself"
-        );
-    }
-
-    #[test]
-    fn started_by_is_what_ecs_takes() {
-        for service in ["api", &"long".repeat(60), "a_b-c"] {
-            let text = started_by("cluster", service);
-            let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
-            assert!(text.len() <= 128 && letters && text.starts_with(STARTED_BY), "{text}");
-        }
-        assert_ne!(started_by("a", "x"), started_by("b", "x"));
-    }
+    let execution = match &hook.caller {
+        Caller::CodeDeploy { execution, .. } => Some(*execution),
+        Caller::Ecs => None,
+    };
+    one_off::tags(hook.deployment, execution)
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use anyhow::Context as _;
 use aws_sdk_codedeploy::types::{
-    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentInfo, DeploymentStatus,
-    ErrorCode, LastDeploymentInfo, RevisionLocation, RevisionLocationType, TimeRange,
+    AppSpecContent, AutoRollbackConfiguration, AutoRollbackEvent, DeploymentGroupInfo, DeploymentInfo,
+    DeploymentStatus, ErrorCode, LastDeploymentInfo, RevisionLocation, RevisionLocationType, TimeRange,
 };
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub struct Group {
     pub alarms: Vec<String>,
     /// The last deployment that was started in it.
     pub last_attempted: Option<Attempt>,
+    /// The last one that succeeded.
+    pub last_succeeded: Option<Attempt>,
 }
 
 /// A deployment, as its group remembers it.
@@ -69,7 +71,7 @@ pub enum Created {
 }
 
 /// BatchGetDeployments takes so many ids.
-const BATCH: usize = 25;
+pub(super) const BATCH: usize = 25;
 
 impl Aws {
     pub async fn deployment_group(&self, application: &str, group: &str) -> anyhow::Result<Group> {
@@ -77,15 +79,23 @@ impl Aws {
         let what = || format!("reading the deployment group {application}/{group}");
         let answer = call.deployment_group_name(group).send().await.map_err(failed(what()))?;
         let info = answer.deployment_group_info().ok_or(Missing("deploymentGroupInfo")).with_context(what)?;
-        let service = info.ecs_services().first();
-        let alarms = info.alarm_configuration().filter(|configuration| configuration.enabled());
-        let alarms = alarms.map(|configuration| configuration.alarms()).unwrap_or_default();
-        Ok(Group {
-            deploys_to: service
-                .and_then(|s| Some((s.cluster_name()?.to_owned(), s.service_name()?.to_owned()))),
-            alarms: alarms.iter().filter_map(|alarm| alarm.name()).map(str::to_owned).collect(),
-            last_attempted: info.last_attempted_deployment().and_then(Attempt::narrowed),
-        })
+        Ok(Group::narrowed(info))
+    }
+
+    /// Those of these groups of an application that there are, by name; a hundred at most.
+    pub async fn deployment_groups(
+        &self,
+        application: &str,
+        names: &[&str],
+    ) -> anyhow::Result<Vec<(String, Group)>> {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let what = format!("reading the deployment groups {application}/{}", names.join(", "));
+        let call = self.codedeploy.batch_get_deployment_groups().application_name(application);
+        let answer = call.set_deployment_group_names(Some(names)).send().await.map_err(failed(what))?;
+        let named = |info: &DeploymentGroupInfo| {
+            Some((info.deployment_group_name()?.to_owned(), Group::narrowed(info)))
+        };
+        Ok(answer.deployment_groups_info().iter().filter_map(named).collect())
     }
 
     /// One page of the ids of the deployments created in a group within `range`, the first or
@@ -174,6 +184,21 @@ impl Aws {
 }
 
 const AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
+
+impl Group {
+    fn narrowed(info: &DeploymentGroupInfo) -> Self {
+        let service = info.ecs_services().first();
+        let alarms = info.alarm_configuration().filter(|configuration| configuration.enabled());
+        let alarms = alarms.map(|configuration| configuration.alarms()).unwrap_or_default();
+        Self {
+            deploys_to: service
+                .and_then(|s| Some((s.cluster_name()?.to_owned(), s.service_name()?.to_owned()))),
+            alarms: alarms.iter().filter_map(|alarm| alarm.name()).map(str::to_owned).collect(),
+            last_attempted: info.last_attempted_deployment().and_then(Attempt::narrowed),
+            last_succeeded: info.last_successful_deployment().and_then(Attempt::narrowed),
+        }
+    }
+}
 
 impl Attempt {
     fn narrowed(last: &LastDeploymentInfo) -> Option<Self> {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use aws_sdk_codedeploy::types::{DeploymentCreator, DeploymentInfo, RevisionLocation};
 use jiff::Timestamp;
 
-use super::codedeploy::deployment;
+use super::codedeploy::{BATCH, deployment};
 use super::{Aws, Missing, failed, timestamp};
 use crate::appspec::task_definition;
 use crate::release::{Deployment, rolled_back};
@@ -60,6 +60,20 @@ impl Aws {
         };
         let info = answer.deployment_info().ok_or(Missing("deploymentInfo")).with_context(what)?;
         Described::narrowed(info).map(Some).with_context(what)
+    }
+
+    /// Those of these deployments that there are.
+    pub async fn all_described(&self, ids: &[String]) -> anyhow::Result<Vec<Described>> {
+        let mut all = Vec::new();
+        for chunk in ids.chunks(BATCH) {
+            let call = self.codedeploy.batch_get_deployments().set_deployment_ids(Some(chunk.to_vec()));
+            let what = || format!("reading the deployments {}", chunk.join(", "));
+            let answer = call.send().await.map_err(failed(what()))?;
+            for info in answer.deployments_info() {
+                all.push(Described::narrowed(info).with_context(what)?);
+            }
+        }
+        Ok(all)
     }
 
     /// The text of a deployment's AppSpec, in JSON or YAML.

@@ -17,7 +17,7 @@ use crate::events::hook::lifecycle_event;
 use crate::image::ImageRef;
 use crate::members::Members;
 use crate::release::{Deployment, Hold, State};
-use crate::revision::{Rendered, Revision};
+use crate::revision::{Rendered, Revision, from_epoch_seconds, short_arn};
 
 /// A service as DescribeServices tells it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct EcsService {
     pub revision: String,
     /// When what serves was started.
     pub serving_since: Option<Timestamp>,
+    /// How far its PRIMARY deployment is, where ECS itself deploys.
+    pub rollout: Option<Rollout>,
     /// Its task sets, or its deployments under the ECS controller.
     pub serving: Vec<Serving>,
     /// Container and port that the load balancer sends to.
@@ -67,6 +69,14 @@ pub struct Serving {
     pub revision: String,
     /// Id of the CodeDeploy deployment that made it.
     pub made_by: Option<String>,
+}
+
+/// A deployment of the ECS controller, as its service tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    pub state: State,
+    /// When ECS last had something to say of it; no earlier than its end.
+    pub updated: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +150,8 @@ struct ServingView {
     external_id: Option<String>,
     task_definition: String,
     created_at: Option<f64>,
+    updated_at: Option<f64>,
+    rollout_state: Option<String>,
     #[serde(default)]
     load_balancers: Vec<LoadBalancer>,
     platform_version: Option<String>,
@@ -170,18 +182,35 @@ const REVISIONS: usize = 20;
 impl Aws {
     /// None if the cluster has no such service.
     pub async fn service(&self, cluster: &str, service: &str) -> anyhow::Result<Option<EcsService>> {
+        self.services(cluster, &[service]).await?.pop().map(|(_, service)| service).transpose()
+    }
+
+    /// Those of these services that the cluster has, ten at most, with the last part of their
+    /// ARN; of one that cannot be read, why.
+    pub async fn services(
+        &self,
+        cluster: &str,
+        names: &[&str],
+    ) -> anyhow::Result<Vec<(String, anyhow::Result<EcsService>)>> {
         let raw = Raw::default();
-        let call = self.ecs.describe_services().cluster(cluster).services(service);
+        let call = self.ecs.describe_services().cluster(cluster);
+        let call = call.set_services(Some(names.iter().map(|name| (*name).to_owned()).collect()));
         let call = call.include(ServiceField::Tags).customize().interceptor(raw.clone());
-        let what = || format!("describing the service {cluster}/{service}");
+        let what = || format!("describing the service {cluster}/{}", names.join(", "));
         match call.send().await {
             Err(e) if e.as_service_error().is_some_and(|e| e.is_cluster_not_found_exception()) => {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             other => other.map_err(failed(what()))?,
         };
         let answer: Services = serde_json::from_slice(&raw.answer()).with_context(what)?;
-        answer.services.into_iter().next().map(EcsService::narrowed).transpose().with_context(what)
+        let each = answer.services.into_iter().map(|view| {
+            let name = short_arn(&view.service_arn).to_owned();
+            let what = || format!("describing the service {cluster}/{name}");
+            let service = EcsService::narrowed(view).with_context(what);
+            (name, service)
+        });
+        Ok(each.collect())
     }
 
     /// A revision by its ARN, or the newest one of a family; none if there is none.
@@ -371,9 +400,8 @@ impl EcsService {
             active: view.status == "ACTIVE",
             controller,
             revision: revision.ok_or(Missing("taskDefinition"))?,
-            serving_since: primary
-                .and_then(|set| set.created_at)
-                .and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()),
+            serving_since: primary.and_then(|set| set.created_at).and_then(from_epoch_seconds),
+            rollout: primary.and_then(ServingView::rollout),
             serving,
             load_balanced: balancer.and_then(|b| Some((b.container_name.clone()?, b.container_port?))),
             hold: hold.map(|tag| Hold::parse(&tag.value)),
@@ -409,6 +437,15 @@ impl NativeHook {
 }
 
 impl ServingView {
+    fn rollout(&self) -> Option<Rollout> {
+        let state = match self.rollout_state.as_deref()? {
+            "COMPLETED" => State::Succeeded,
+            "FAILED" => State::Rejected("failed".to_owned()),
+            _ => State::Active,
+        };
+        Some(Rollout { state, updated: self.updated_at.and_then(from_epoch_seconds) })
+    }
+
     fn narrowed(&self) -> Serving {
         Serving {
             role: match self.status.as_str() {

@@ -27,6 +27,9 @@ pub enum SnapshotState {
     Failed(String),
 }
 
+/// Keys with their values.
+type Tags = Vec<(String, String)>;
+
 impl SnapshotState {
     fn of(status: &str) -> Self {
         match status {
@@ -44,7 +47,7 @@ impl Snapshots {
 
     /// Takes a snapshot, or finds the one that was taken under this name.
     pub async fn take(&self, snapshot: &Snapshot<'_>) -> anyhow::Result<SnapshotState> {
-        if let Some(state) = self.state(snapshot.name).await? {
+        if let Some((state, _)) = self.find(snapshot.name).await? {
             return Ok(state);
         }
         let tags: Vec<_> =
@@ -61,8 +64,8 @@ impl Snapshots {
         }
     }
 
-    /// None if there is no such snapshot.
-    async fn state(&self, name: &str) -> anyhow::Result<Option<SnapshotState>> {
+    /// A snapshot of a cluster or an instance, with its tags; none if there is no such.
+    pub async fn find(&self, name: &str) -> anyhow::Result<Option<(SnapshotState, Tags)>> {
         let what = || format!("describing the snapshot {name}");
         let cluster = async {
             let call = self.0.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(name);
@@ -75,7 +78,8 @@ impl Snapshots {
                 other => {
                     let answer = other.map_err(failed(what()))?;
                     let found = answer.db_cluster_snapshots().first();
-                    anyhow::Ok(found.and_then(|snapshot| snapshot.status()).map(SnapshotState::of))
+                    let found = found.and_then(|found| Some((found.status()?, found.tag_list())));
+                    anyhow::Ok(found.map(|(status, tags)| (SnapshotState::of(status), pairs(tags))))
                 }
             }
         };
@@ -88,7 +92,8 @@ impl Snapshots {
                 other => {
                     let answer = other.map_err(failed(what()))?;
                     let found = answer.db_snapshots().first();
-                    anyhow::Ok(found.and_then(|snapshot| snapshot.status()).map(SnapshotState::of))
+                    let found = found.and_then(|found| Some((found.status()?, found.tag_list())));
+                    anyhow::Ok(found.map(|(status, tags)| (SnapshotState::of(status), pairs(tags))))
                 }
             }
         };
@@ -151,14 +156,17 @@ impl Snapshots {
     /// A database takes no snapshot in the state that it is in: well if it is busy with this
     /// very one, which another delivery asked for, or this one whose answer was lost.
     async fn busy(&self, name: &str, refused: anyhow::Error) -> anyhow::Result<SnapshotState> {
-        self.state(name).await?.ok_or(refused)
+        self.find(name).await?.map(|(state, _)| state).ok_or(refused)
     }
 
     /// The tags of a snapshot, by its ARN.
-    pub async fn tags(&self, arn: &str) -> anyhow::Result<Vec<(String, String)>> {
+    pub async fn tags(&self, arn: &str) -> anyhow::Result<Tags> {
         let answer = self.0.list_tags_for_resource().resource_name(arn).send().await;
         let answer = answer.map_err(failed(format!("reading the tags of {arn}")))?;
-        let pairs = answer.tag_list().iter();
-        Ok(pairs.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()))).collect())
+        Ok(pairs(answer.tag_list()))
     }
+}
+
+fn pairs(tags: &[Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()))).collect()
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
-use aws_sdk_ecs::types::TaskField;
+use aws_sdk_ecs::types::{DesiredStatus, TaskField};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::raw::Raw;
 use super::{Aws, failed};
 use crate::aws::EcsService;
+use crate::revision::from_epoch_seconds;
 
 /// A task to be started.
 #[derive(Debug, Clone)]
@@ -36,6 +37,9 @@ pub struct Task {
     pub revision: String,
     pub state: TaskState,
     pub created_at: Option<Timestamp>,
+    pub stopped_at: Option<Timestamp>,
+    /// Container and command, where it was started with a command of its own.
+    pub ran: Option<(String, Vec<String>)>,
     /// Its own address in the VPC, if it has one.
     pub address: Option<IpAddr>,
     pub tags: Vec<(String, String)>,
@@ -74,6 +78,8 @@ struct TaskView {
     task_definition_arn: String,
     last_status: String,
     created_at: Option<f64>,
+    stopped_at: Option<f64>,
+    overrides: Option<OverridesView>,
     stopped_reason: Option<String>,
     #[serde(default)]
     containers: Vec<ContainerView>,
@@ -89,6 +95,19 @@ struct ContainerView {
     name: String,
     exit_code: Option<i64>,
     reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OverridesView {
+    #[serde(default)]
+    container_overrides: Vec<OverrideView>,
+}
+
+#[derive(Deserialize)]
+struct OverrideView {
+    name: Option<String>,
+    command: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +196,23 @@ impl Aws {
         }
     }
 
+    /// ARNs of the tasks of a task definition family that have stopped, within the hour that ECS
+    /// remembers them.
+    pub async fn stopped_tasks(&self, cluster: &str, family: &str) -> anyhow::Result<Vec<String>> {
+        let (mut arns, mut token) = (Vec::new(), None);
+        loop {
+            let call = self.ecs.list_tasks().cluster(cluster).family(family);
+            let call = call.desired_status(DesiredStatus::Stopped).set_next_token(token);
+            let answer =
+                call.send().await.map_err(failed(format!("listing the stopped tasks of {family}")))?;
+            arns.extend_from_slice(answer.task_arns());
+            token = answer.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(arns);
+            }
+        }
+    }
+
     /// ARNs of the tasks of a service that are to run.
     pub async fn tasks_of_service(&self, cluster: &str, service: &str) -> anyhow::Result<Vec<String>> {
         let (mut arns, mut token) = (Vec::new(), None);
@@ -202,6 +238,12 @@ impl Aws {
     }
 }
 
+impl OverridesView {
+    fn ran(self) -> Option<(String, Vec<String>)> {
+        self.container_overrides.into_iter().find_map(|one| Some((one.name?, one.command?)))
+    }
+}
+
 impl FailureView {
     fn text(self) -> String {
         let parts = [self.reason, self.detail].into_iter().flatten().collect::<Vec<_>>();
@@ -219,10 +261,9 @@ impl Task {
         Self {
             arn: view.task_arn,
             revision: view.task_definition_arn,
-            #[allow(clippy::cast_possible_truncation)]
-            created_at: view
-                .created_at
-                .and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()),
+            created_at: view.created_at.and_then(from_epoch_seconds),
+            stopped_at: view.stopped_at.and_then(from_epoch_seconds),
+            ran: view.overrides.and_then(OverridesView::ran),
             address,
             tags: view.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
             state: match view.last_status.as_str() {

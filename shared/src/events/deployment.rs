@@ -30,6 +30,8 @@ pub enum Change {
     Began,
     /// However it ended: AWS is asked for that.
     Ended,
+    /// No event told of it: it was found.
+    Unheard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -179,7 +179,7 @@ impl Stage {
         Aws::new(&config, self.cloud.http_client())
     }
 
-    fn image_push(&self, access_key: &str) -> ImagePush {
+    pub fn image_push(&self, access_key: &str) -> ImagePush {
         let aws = self.aws(access_key);
         ImagePush {
             topic: Topic::new(&aws, Some(self.topic.clone())),
@@ -419,9 +419,14 @@ impl Stage {
 
     /// What the function asked of AWS since `from` of these: the operation, and its error.
     pub fn calls(&self) -> Vec<(String, Value)> {
+        self.calls_of(ACCESS_KEY)
+    }
+
+    /// The same of whoever has this access key.
+    pub fn calls_of(&self, access_key: &str) -> Vec<(String, Value)> {
         self.cloud.with(|world| {
             let calls = world.cloud.timeline().iter().filter(|entry| entry.kind == Kind::Call);
-            let ours = calls.filter(|entry| entry.data["caller"] == ACCESS_KEY);
+            let ours = calls.filter(|entry| entry.data["caller"] == access_key);
             let named = ours.map(|entry| {
                 (entry.data["operation"].as_str().unwrap_or_default().to_owned(), entry.data["error"].clone())
             });

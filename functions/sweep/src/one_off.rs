@@ -1,0 +1,131 @@
+//! The hook that is under way in a service's active deployment, and the tasks and snapshots
+//! that it waits for.
+
+use futures_util::future::try_join;
+use jiff::{SignedDuration, Timestamp};
+use shared::aws::{Aws, EventState, SnapshotState, Snapshots, Task, TaskState};
+use shared::config::{Check, OneOff, Service};
+use shared::one_off::{DEPLOYMENT, execution, snapshot_name, started_by};
+use shared::release::State;
+
+use crate::decide::{By, Facts, Last};
+use crate::facts::Found;
+use crate::hook::{Carrier, Hook, OWN_TURN};
+
+/// The only event in which one-off tasks run.
+const WITH_TASKS: &str = "BeforeInstall";
+
+/// The deployment whose hooks must be looked at, if Sluice started it.
+pub fn is_open<'a>(facts: &'a Facts<'_>) -> Option<&'a Last> {
+    let last = facts.last.as_ref().filter(|last| last.state == State::Active)?;
+    let has_hooks = last.id.is_some() && !facts.service.checks.lifecycle_events().is_empty();
+    (has_hooks && age(facts.now, last.began) >= OWN_TURN).then_some(last)
+}
+
+/// Looks for the hook, and for what it waits for.
+pub async fn look(aws: &Aws, snapshots: &Snapshots, found: &mut Found<'_>) {
+    let by_sluice = is_open(&found.facts).filter(|last| last.by == Some(By::Sluice));
+    let Some(id) = by_sluice.and_then(|last| last.id.clone()) else { return };
+    match hook(aws, snapshots, &found.facts, &id).await {
+        Ok(hook) => found.facts.hook = hook,
+        Err(e) => found.troubles.push(format!("{e:#}")),
+    }
+}
+
+async fn hook(
+    aws: &Aws,
+    snapshots: &Snapshots,
+    facts: &Facts<'_>,
+    deployment: &str,
+) -> anyhow::Result<Option<Hook>> {
+    let service = facts.service;
+    let target = aws.target(deployment, &service.cluster, &service.service).await?;
+    let with_checks = service.checks.lifecycle_events();
+    let under_way = target
+        .iter()
+        .flat_map(|target| &target.events)
+        .find(|event| event.state == EventState::InProgress && with_checks.contains(&event.name.as_str()));
+    let Some((event, began)) = under_way.and_then(|event| Some((event.name.clone(), event.began?))) else {
+        return Ok(None);
+    };
+    let carriers = if event == WITH_TASKS && age(aws.now(), began) >= OWN_TURN {
+        carriers(aws, snapshots, facts, deployment).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Hook { deployment: deployment.to_owned(), event, began, carriers }))
+}
+
+async fn carriers(
+    aws: &Aws,
+    snapshots: &Snapshots,
+    facts: &Facts<'_>,
+    deployment: &str,
+) -> anyhow::Result<Vec<Carrier>> {
+    let Service { cluster, service, .. } = facts.service;
+    let word = started_by(cluster, service);
+    let (mut arns, stopped) =
+        try_join(aws.tasks_started_by(cluster, &word), aws.stopped_tasks(cluster, facts.live.family()))
+            .await?;
+    arns.extend(stopped);
+    let tasks = if arns.is_empty() { Vec::new() } else { aws.tasks(cluster, &arns).await? };
+    let ours = tasks.iter().filter(|task| task.tag(DEPLOYMENT) == Some(deployment));
+    let found: Vec<_> = ours.filter_map(|task| of_task(task, facts.service, aws.now())).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    // The migration comes after its snapshot.
+    let databases = facts.service.checks.before_install.iter().filter_map(|check| match check {
+        Check::Migrate(migrate) => migrate.snapshot.as_deref(),
+        Check::MigrationCheck(_) | Check::Smoke(_) => None,
+    });
+    let mut found = Vec::new();
+    for database in databases {
+        let snapshot = snapshots.find(&snapshot_name(database, deployment)).await?;
+        found.extend(snapshot.and_then(|(state, tags)| of_snapshot(&state, &tags)));
+    }
+    Ok(found)
+}
+
+/// None for a task of somebody else.
+fn of_task(task: &Task, service: &Service, now: Timestamp) -> Option<Carrier> {
+    let (_, execution) = execution(&task.tags)?;
+    let since = match task.state {
+        TaskState::Stopped { .. } => Some(task.stopped_at),
+        TaskState::Starting | TaskState::Running => {
+            let timeout = timeout(task, service).unwrap_or(SignedDuration::MAX);
+            let until = task.created_at.and_then(|created| created.checked_add(timeout).ok());
+            // The hook function stops it.
+            until.filter(|until| *until <= now).map(Some)
+        }
+    };
+    Some(since.map_or(Carrier::AtWork, |since| Carrier::Over { execution, since }))
+}
+
+/// That of the check whose command the task runs.
+fn timeout(task: &Task, service: &Service) -> Option<SignedDuration> {
+    let one_offs = service.checks.before_install.iter().filter_map(|check| match check {
+        Check::Migrate(migrate) => Some(&migrate.task),
+        Check::MigrationCheck(check) => Some(&check.task),
+        Check::Smoke(_) => None,
+    });
+    let is_it = |one: &&OneOff| {
+        task.ran
+            .as_ref()
+            .is_some_and(|(container, command)| (container, command) == (&one.container, &one.command))
+    };
+    let timeouts = one_offs.filter(is_it).map(|one| one.timeout);
+    SignedDuration::try_from(timeouts.max()?).ok()
+}
+
+fn of_snapshot(state: &SnapshotState, tags: &[(String, String)]) -> Option<Carrier> {
+    let (_, execution) = execution(tags)?;
+    Some(match state {
+        SnapshotState::Creating => Carrier::AtWork,
+        SnapshotState::Available | SnapshotState::Failed(_) => Carrier::Over { execution, since: None },
+    })
+}
+
+fn age(now: Timestamp, since: Timestamp) -> SignedDuration {
+    now.max(since).duration_since(since)
+}
