@@ -2,6 +2,7 @@
 
 use shared::aws::{Aws, Stop, Topic};
 use shared::config::{Engine, Service};
+use shared::escalated;
 use shared::events::alarm::Change;
 use shared::message::{Message, News, Release};
 use shared::revision::Revision;
@@ -134,12 +135,28 @@ impl Guarded<'_> {
         let Some(news) = self.news(decision) else { return };
         let brought = found.brought().unwrap_or(&found.ecs.revision);
         match self.aws.revision(brought).await {
+            Ok(Some(revision)) if matches!(decision, Decision::Escalate(_)) => {
+                self.call_people(found, &revision, decision, news).await;
+            }
             Ok(Some(revision)) => self.publish(&revision, decision, news).await,
             // A message is not worth an event's second delivery.
             Ok(None) | Err(_) => {
                 let release = Release { revision: Some(brought.to_owned()), ..Release::default() };
                 self.send(release, decision, news).await;
             }
+        }
+    }
+
+    /// What nothing can be done about is told once, however often the alarm is looked at.
+    async fn call_people(&self, found: &Found, revision: &Revision, decision: &Decision, news: News) {
+        let since = found.facts.alarm.reds.last().copied().unwrap_or(self.change.at);
+        let call = escalated::value(&self.change.alarm, since);
+        if revision.release.escalated.as_ref() == Some(&call) {
+            return;
+        }
+        self.publish(revision, decision, news).await;
+        if let Err(e) = self.aws.tag(&revision.arn, &[("sluice:escalated", call)]).await {
+            tracing::warn!("that people were called may be told again: {e:#}");
         }
     }
 

@@ -76,7 +76,7 @@ pub enum Step {
     StopOverdue {
         deployment: String,
         event: String,
-        began: Timestamp,
+        since: Timestamp,
     },
     /// From now on, images that are pushed count as the service's next.
     Baseline,
@@ -318,7 +318,3 @@ impl Facts<'_> {
         last.ended.filter(|_| last.id.is_some()).or(noted).or(last.ended)
     }
 }
-
-#[cfg(test)]
-#[path = "decide_tests.rs"]
-mod tests;

@@ -2,14 +2,16 @@
 //! each only what those leave open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use futures_util::future::{FutureExt as _, join3};
+use futures_util::future::{FutureExt, join3};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use shared::aws::{Alarm, AlarmState, Attempt, Aws, Described, EcsService, Group, Image, Origin, Snapshots};
 use shared::config::{Engine, Service};
 use shared::release::State;
 use shared::revision::{Revision, short_arn};
+use tokio::time::Instant;
 
 use crate::decide::{By, Facts, GRACE, Last, family_is_open, unsettled};
 use crate::{SIDE_BY_SIDE, one_off};
@@ -17,6 +19,9 @@ use crate::{SIDE_BY_SIDE, one_off};
 /// DescribeServices and BatchGetDeploymentGroups take so many names.
 const SERVICES: usize = 10;
 const GROUPS: usize = 100;
+
+/// ECS lets an account read so many task definitions, 20 a second; a release needs its own.
+const PACE: Duration = Duration::from_millis(60);
 
 /// What was read of many, each with its own success.
 type Each<K, T> = BTreeMap<K, Result<T, String>>;
@@ -42,7 +47,12 @@ pub async fn gather<'a>(
             .await;
     let alarms = all_alarms(aws, services, &ecs, &groups).await;
     let many = &Many { ecs, groups, alarms, images };
-    let each: Vec<_> = services.iter().map(|service| many.of(aws, service).boxed()).collect();
+    let began = Instant::now();
+    let each = (0..).zip(services).map(|(n, service)| async move {
+        tokio::time::sleep_until(began + PACE * n).await;
+        many.of(aws, service).await
+    });
+    let each: Vec<_> = each.map(FutureExt::boxed).collect();
     let each: Vec<_> = stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
     let mut found: Vec<_> = services.iter().copied().zip(each).collect();
     who_started(aws, &mut found).await;

@@ -38,7 +38,8 @@ pub const OWN_TURN: SignedDuration = SignedDuration::from_mins(2);
 
 pub fn decide(hook: &Hook, now: Timestamp) -> Option<Step> {
     let age = |since: Timestamp| now.max(since).duration_since(since);
-    let is_overdue = age(hook.began) >= LATEST;
+    let latest = hook.began.checked_add(LATEST).unwrap_or(Timestamp::MAX);
+    let is_overdue = latest <= now;
     if hook.carriers.contains(&Carrier::AtWork) {
         return None;
     }
@@ -59,7 +60,7 @@ pub fn decide(hook: &Hook, now: Timestamp) -> Option<Step> {
         Some(_) | None if is_overdue => Some(Step::StopOverdue {
             deployment: hook.deployment.clone(),
             event: hook.event.clone(),
-            began: hook.began,
+            since: latest,
         }),
         Some(_) | None => None,
     }
@@ -85,11 +86,11 @@ mod tests {
                 Hook { deployment: "d-1".into(), event: "BeforeInstall".into(), began: at(0), carriers };
             decide(&hook, at(now)).map(|step| match step {
                 Step::WakeHook { execution, .. } => execution,
-                Step::StopOverdue { began, .. } => format!("stopped, began {began}"),
+                Step::StopOverdue { since, .. } => format!("stopped, overdue since {since}"),
                 other => panic!("{other:?}"),
             })
         };
-        let (woken, stopped) = (Some("e-1".to_owned()), Some(format!("stopped, began {}", at(0))));
+        let (woken, stopped) = (Some("e-1".to_owned()), Some(format!("stopped, overdue since {}", at(52))));
         let table: [(&[Carrier], i64, &Option<String>); 12] = [
             (&[], 10, &None),
             (&[], 51, &None),

@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use deployment_state::Subject;
 use image_push::Waited;
+use jiff::Timestamp;
 use serde_json::json;
 use shared::aws::{Origin, Stop};
 use shared::events::alarm;
 use shared::events::deployment::Change;
 use shared::message::{Message, News, Release};
 use shared::release::State;
+use shared::revision::Verdict;
 use tokio::time::Instant;
 
 use crate::Sweep;
@@ -36,7 +38,9 @@ impl Sweep {
                 self.functions.wake(name, &event).await?;
                 Ok(format!("woke {name} for {deployment}"))
             }
-            Step::StopOverdue { deployment, event, .. } => self.stop(facts, deployment, event).await,
+            Step::StopOverdue { deployment, event, since } => {
+                self.stop(facts, deployment, event, *since).await
+            }
             Step::Baseline => {
                 let now = self.aws().now();
                 self.aws().tag(&facts.ecs.arn, &[("sluice:baseline", now.to_string())]).await?;
@@ -53,7 +57,7 @@ impl Sweep {
         }
     }
 
-    async fn guard(&self, facts: &Facts<'_>, alarm: &str, since: jiff::Timestamp) -> anyhow::Result<String> {
+    async fn guard(&self, facts: &Facts<'_>, alarm: &str, since: Timestamp) -> anyhow::Result<String> {
         let change =
             alarm::Change { alarm: alarm.to_owned(), state: "ALARM".to_owned(), at: since, muted: None };
         let outcome = ::alarm::look(self.aws(), &self.state.push.topic, facts.service, &change).await?;
@@ -74,7 +78,13 @@ impl Sweep {
     }
 
     /// Nobody knows any more what a verdict is reported by: the deployment itself is stopped.
-    async fn stop(&self, facts: &Facts<'_>, deployment: &str, event: &str) -> anyhow::Result<String> {
+    async fn stop(
+        &self,
+        facts: &Facts<'_>,
+        deployment: &str,
+        event: &str,
+        overdue_since: Timestamp,
+    ) -> anyhow::Result<String> {
         let (aws, service) = (self.aws(), facts.service);
         let described = aws.described(deployment).await?;
         let described = described.with_context(|| format!("CodeDeploy has no deployment {deployment}"))?;
@@ -82,6 +92,10 @@ impl Sweep {
             return Ok(format!("{deployment} is not a release that is under way (any more)"));
         }
         let revision = aws.deployed_revision(&described).await?;
+        let tags = aws.revision(&revision).await?.map(|revision| revision.release).unwrap_or_default();
+        if tags.verdict == Some(Verdict::Rejected) {
+            return Ok(format!("{deployment} is being stopped already"));
+        }
         if aws.stop_deployment(deployment).await? == Stop::Ended {
             return Ok(format!("{deployment} has just ended"));
         }
@@ -93,9 +107,9 @@ impl Sweep {
             revision: Some(revision),
             repository: described.deployment.repository,
             digest: described.deployment.digest,
-            tag: None,
+            tag: tags.tag,
         };
-        let message = Message { service: service.name.clone(), at: aws.now(), release, news };
+        let message = Message { service: service.name.clone(), at: overdue_since, release, news };
         self.state.push.topic.publish(&message).await;
         Ok(format!("stopped {deployment}"))
     }

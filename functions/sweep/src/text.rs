@@ -34,9 +34,9 @@ impl fmt::Display for Step {
             Self::WakeHook { deployment, event, .. } => {
                 write!(f, "what the hook of {event} in {deployment} waits for is over, and it was not told")
             }
-            Self::StopOverdue { deployment, event, began } => write!(
+            Self::StopOverdue { deployment, event, since } => write!(
                 f,
-                "the hook of {event} in {deployment} began at {began}, and nobody is at work on its verdict"
+                "the hook of {event} in {deployment} is overdue since {since}, and nobody is at work on it"
             ),
             Self::Baseline => f.write_str("images count as the next ones from now on"),
             Self::Newest { repository, tags, pushed_at } => {

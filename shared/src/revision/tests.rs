@@ -68,10 +68,10 @@ fn what_ecs_would_refuse_is_refused_here() {
         json!({ "taskDefinition": definition, "tags": tags }).to_string()
     };
     let next = |text: &str, name: &str| revision(text).next(&[(name, IMAGE.to_owned())], &release());
-    assert!(next(&answer(60_000, 39), "app").is_ok());
+    assert!(next(&answer(60_000, 38), "app").is_ok());
     assert!(matches!(next(&answer(66_000, 0), "app"), Err(RenderError::TooLarge(_))));
-    let error = next(&answer(1, 40), "app").unwrap_err();
-    assert_eq!(error, RenderError::TooManyTags("api:1".into(), 40, 1));
+    let error = next(&answer(1, 39), "app").unwrap_err();
+    assert_eq!(error, RenderError::TooManyTags("api:1".into(), 39, 1));
     let error = next(&answer(1, 0), "web").unwrap_err().to_string();
     assert_eq!(error, "api:1 has no container 'web'; name one of its containers in releases.yaml: app");
 }

@@ -34,6 +34,8 @@ const START: Ms = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 pub struct Stage {
     pub cloud: InProcess,
     pub services: Vec<Service>,
+    /// The function that answers hooks, where there is one.
+    pub hook: Option<String>,
     topic: String,
     queue: String,
     /// What the rules delivered, and what came of it.
@@ -123,7 +125,8 @@ impl Stage {
         stage
     }
 
-    fn empty() -> Self {
+    /// Nothing but a topic, and a queue that listens to it.
+    pub fn empty() -> Self {
         let cloud = InProcess::new(Settings::default(), START);
         let (topic, queue) = cloud.with(|world| {
             let topic = world.call("sns", "CreateTopic", json!({ "Name": "sluice" })).unwrap();
@@ -138,7 +141,7 @@ impl Stage {
             (text(&topic["TopicArn"]), text(&queue["QueueUrl"]))
         });
         let (events, answers) = (Arc::default(), Arc::default());
-        Self { cloud, services: Vec::new(), topic, queue, events, answers }
+        Self { cloud, services: Vec::new(), hook: None, topic, queue, events, answers }
     }
 
     /// Messages go to this queue as well.
@@ -185,20 +188,25 @@ impl Stage {
             topic: Topic::new(&aws, Some(self.topic.clone())),
             aws,
             releases: Releases::new(self.services.clone()),
-            hook: None,
+            hook: self.hook.clone(),
         }
     }
 
-    /// The ends of deployments wake the function.
-    fn wire(&self) {
+    /// Makes a function; gives its ARN.
+    pub fn lambda(&self, name: &str) -> Value {
         let mut package = zip::ZipWriter::new(Cursor::new(Vec::new()));
         package.start_file("bootstrap", zip::write::SimpleFileOptions::default()).unwrap();
         let package = STANDARD.encode(package.finish().unwrap().into_inner());
         let input = json!({
-            "FunctionName": FUNCTION, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 120,
+            "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 120,
             "Role": "arn:aws:iam::123456789012:role/function", "Code": { "ZipFile": package },
         });
-        let function = self.call("lambda", "CreateFunction", input)["FunctionArn"].clone();
+        self.call("lambda", "CreateFunction", input)["FunctionArn"].clone()
+    }
+
+    /// The ends of deployments wake the function.
+    fn wire(&self) {
+        let function = self.lambda(FUNCTION);
         let kinds = ["CodeDeploy Deployment State-change Notification", "ECS Deployment State Change"];
         let pattern = json!({ "detail-type": kinds }).to_string();
         let rule = self.call("events", "PutRule", json!({ "Name": "ends", "EventPattern": pattern }));

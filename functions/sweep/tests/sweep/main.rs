@@ -1,7 +1,11 @@
 //! sweep in front of the local cloud, in process and on virtual time: what no event told, and
 //! what must not happen when one did.
 
+mod alarms;
+mod cheap;
 mod ends;
+mod faults;
+mod hooks;
 mod pushes;
 mod scene;
 
