@@ -178,6 +178,7 @@ fn running() -> Running {
             controller: Controller::CodeDeploy,
             revision: "arn:aws:ecs:eu-west-1:123456789012:task-definition/api:1".into(),
             serving_since: Some(at("2026-11-20T11:31:00Z")),
+            rollout: None,
             load_balanced: Some(("app".into(), 8080)),
             hold: None,
             alarms: Vec::new(),

@@ -7,6 +7,7 @@ mod hook;
 mod one_off;
 mod perform;
 mod text;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use tracing::Instrument as _;
 pub use decide::{By, Facts, Last, Nothing, Step, Unsettled, decide};
 pub use hook::{Carrier, Hook};
 
-use facts::{Found, Images, gather};
+use facts::{Found, gather};
+use together::Images;
 
 /// So many services, or calls for several, are dealt with side by side; more would only meet
 /// AWS's rate limits.

@@ -9,7 +9,6 @@ use shared::one_off::{DEPLOYMENT, execution, snapshot_name, started_by};
 use shared::release::State;
 
 use crate::decide::{By, Facts, Last};
-use crate::facts::Found;
 use crate::hook::{Carrier, Hook, OWN_TURN};
 
 /// The only event in which one-off tasks run.
@@ -22,13 +21,12 @@ pub fn is_open<'a>(facts: &'a Facts<'_>) -> Option<&'a Last> {
     (has_hooks && age(facts.now, last.began) >= OWN_TURN).then_some(last)
 }
 
-/// Looks for the hook, and for what it waits for.
-pub async fn look(aws: &Aws, snapshots: &Snapshots, found: &mut Found<'_>) {
-    let by_sluice = is_open(&found.facts).filter(|last| last.by == Some(By::Sluice));
-    let Some(id) = by_sluice.and_then(|last| last.id.clone()) else { return };
-    match hook(aws, snapshots, &found.facts, &id).await {
-        Ok(hook) => found.facts.hook = hook,
-        Err(e) => found.troubles.push(format!("{e:#}")),
+/// Looks for the hook of a deployment by Sluice, and for what it waits for.
+pub async fn look(aws: &Aws, snapshots: &Snapshots, facts: &Facts<'_>) -> anyhow::Result<Option<Hook>> {
+    let by_sluice = is_open(facts).filter(|last| last.by == Some(By::Sluice));
+    match by_sluice.and_then(|last| last.id.as_deref()) {
+        Some(id) => hook(aws, snapshots, facts, id).await,
+        None => Ok(None),
     }
 }
 

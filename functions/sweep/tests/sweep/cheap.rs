@@ -81,7 +81,7 @@ fn made(cloud: &InProcess, n: usize) -> Service {
             json!([{ "targetGroupArn": groups[0], "containerName": "app", "containerPort": 8080 }]);
         world.call("ecs", "CreateService", service).unwrap();
         let application = format!("application-{}", n / 20);
-        if n % 20 == 0 {
+        if n.is_multiple_of(20) {
             let input = json!({ "applicationName": application, "computePlatform": "ECS" });
             world.call("codedeploy", "CreateApplication", input).unwrap();
         }

@@ -1,11 +1,13 @@
 //! Deployments that ended, and watches that passed, with nobody told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join;
 use shared::message::News;
 
-use crate::scene::{later, nothing_happens, steps, swept, with_baseline};
-use crate::state::{Stage, only, statuses};
+use crate::scene::{function, later, nothing_happens, steps, sweep, swept, with_baseline};
+use crate::state::{Stage, deliver, only, statuses};
 
 /// A release of version 2 under way, whose end no event will tell.
 async fn unheard() -> (Stage, String) {
@@ -179,6 +181,25 @@ async fn what_others_deploy_is_left_alone() {
         nothing_happens(&stage).await;
     }
     assert_eq!((stage.news().len(), stage.counts("api")), (0, [0.0; 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_late_beside_a_sweep_makes_one_rollback_and_tells_each_news_once() {
+    let (stage, id) = unheard().await;
+    stage.canary(&id).await;
+    stage.stop(&id, Some(false));
+    assert_eq!(stage.ended(&id).await, "Stopped");
+    later().await;
+    let (event, sweeping, state) = (stage.event(&id, "STOP"), function(&stage), stage.function());
+    let (swept, heard) = join(sweep(&sweeping), deliver(&state, &event)).await;
+    assert!(swept.is_ok() && heard.is_ok(), "{swept:?} {heard:?}");
+    let (rollback, _) = stage.last("api");
+    assert_eq!(stage.ended(&rollback).await, "Succeeded");
+    let ids: BTreeSet<_> = stage.messages().iter().map(shared::message::Message::id).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    later().await;
+    assert_eq!(steps(&stage, "api").await, ["settle"]);
+    assert_eq!((stage.live("api"), stage.deployments("api")), ("api:1".into(), 2));
 }
 
 async fn rolled(stage: &Stage, status: &str) {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join3;
+use serde_json::json;
+use shared::config::{ScanGate, Severity};
 use shared::freeze::Freeze;
 use shared::start::Invocation;
 
@@ -90,10 +92,10 @@ async fn a_rejected_image_is_not_started_again_under_any_tag() {
     let manifest = stage.call(
         "ecr",
         "BatchGetImage",
-        serde_json::json!({ "repositoryName": "api", "imageIds": [{ "imageTag": "v2" }] }),
+        json!({ "repositoryName": "api", "imageIds": [{ "imageTag": "v2" }] }),
     );
     let manifest = manifest["images"][0]["imageManifest"].clone();
-    let again = serde_json::json!({ "repositoryName": "api", "imageManifest": manifest, "imageTag": "v9" });
+    let again = json!({ "repositoryName": "api", "imageManifest": manifest, "imageTag": "v9" });
     stage.call("ecr", "PutImage", again);
     later().await;
     nothing_happens(&stage).await;
@@ -127,8 +129,35 @@ async fn an_image_pushed_in_a_freeze_or_hold_is_started_when_that_has_ended() {
 
 fn hold(stage: &Stage, text: &str) {
     let arn = "arn:aws:ecs:us-east-1:123456789012:service/api-cluster/api";
-    let tags = serde_json::json!([{ "key": "sluice:hold", "value": text }]);
-    stage.call("ecs", "TagResource", serde_json::json!({ "resourceArn": arn, "tags": tags }));
+    let tags = json!([{ "key": "sluice:hold", "value": text }]);
+    stage.call("ecs", "TagResource", json!({ "resourceArn": arn, "tags": tags }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_whose_scan_ended_unheard_is_started_and_one_with_findings_is_not() {
+    let mut stage = Stage::new().await;
+    stage.services[0].scan =
+        Some(ScanGate { block: vec![Severity::Critical], wait: Duration::from_secs(3_600) });
+    with_baseline(&stage).await;
+    let on_push = json!({ "repositoryName": "api", "imageScanningConfiguration": { "scanOnPush": true } });
+    stage.call("ecr", "PutImageScanningConfiguration", on_push);
+    assert_eq!(stage.release("api", "v2", &[]).await.0, "wait");
+    later().await;
+    assert_eq!(steps(&stage, "api").await, ["start"]);
+    let (id, _) = stage.last("api");
+    assert_eq!(stage.ended(&id).await, "Succeeded");
+
+    let labels = json!({ "sluice.cloud/findings": "CRITICAL=1" });
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [] },
+        "config": { "Entrypoint": ["sample-app"], "Env": ["APP_VERSION=3"], "Labels": labels },
+    });
+    stage.cloud.with(|world| cloud::fixture::push_config(world, "api", "v3", &config).unwrap());
+    later().await;
+    let from = calls(&stage, 0).len();
+    let told = swept(&stage, "api").await;
+    assert!(told[0].2.starts_with("nothing started: scanning found"), "{told:?}");
+    assert_eq!((effects(&stage, from), stage.deployments("api")), (vec![], 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +192,7 @@ async fn two_sweeps_at_once_and_the_event_itself_start_one_deployment() {
     with_baseline(&stage).await;
     let digest = stage.push("api", "v2", &[]);
     later().await;
-    let event = serde_json::json!({
+    let event = json!({
         "version": "0", "id": "1", "detail-type": "ECR Image Action", "source": "aws.ecr",
         "account": "123456789012", "time": "2026-01-01T00:10:00Z", "region": "us-east-1", "resources": [],
         "detail": {
