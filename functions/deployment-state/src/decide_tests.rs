@@ -278,3 +278,16 @@ fn a_begin_is_told_while_it_lasts_and_does_nothing_else() {
     assert!(began(State::Succeeded).is_empty() && began(State::Rejected("failed".into())).is_empty());
     assert!(effects(|f| f.release.state = State::Active).is_empty());
 }
+
+#[test]
+fn an_end_that_was_only_found_is_told_of_sluices_own_releases_alone() {
+    let found = |by_others: fn(&mut Facts<'_>)| {
+        effects(move |f| {
+            f.change = Change::Unheard;
+            by_others(f);
+        })
+    };
+    assert_eq!(found(|_| {}), effects(|_| {}));
+    assert_eq!(found(|f| f.release.asked = None), ["newest"]);
+    assert_eq!(effects(|f| f.release.asked = None)[..1], ["succeeded"]);
+}

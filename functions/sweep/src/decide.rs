@@ -318,3 +318,7 @@ impl Facts<'_> {
         last.ended.filter(|_| last.id.is_some()).or(noted).or(last.ended)
     }
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
