@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub waiting: Vec<Waiting>,
     /// The hook that is under way.
     pub hook: Option<Hook>,
+    /// ARNs of tasks of checks that run for too long, where no deployment does any more.
+    pub left_over: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,10 @@ pub enum Step {
         deployment: String,
         event: String,
         since: Timestamp,
+    },
+    /// A task of a check runs for longer than it may, and its deployment has ended.
+    StopTask {
+        task: String,
     },
     /// From now on, images that are pushed count as the service's next.
     Baseline,
@@ -126,6 +132,7 @@ pub fn decide(facts: &Facts<'_>) -> Vec<Step> {
     steps.extend(guard(facts));
     steps.extend(settle(facts));
     steps.extend(facts.hook.as_ref().and_then(|hook| hook::decide(hook, facts.now)));
+    steps.extend(facts.left_over.iter().map(|task| Step::StopTask { task: task.clone() }));
     let settles = steps.iter().any(|step| matches!(step, Step::Settle { .. }));
     if facts.ecs.baseline.is_none() {
         steps.push(Step::Baseline);

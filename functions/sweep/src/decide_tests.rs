@@ -103,6 +103,7 @@ fn facts(service: &Service) -> Facts<'_> {
         alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],
         waiting: Vec::new(),
         hook: None,
+        left_over: Vec::new(),
     }
 }
 

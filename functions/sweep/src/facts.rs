@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::bail;
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, try_join};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use shared::aws::{Alarm, AlarmState, Attempt, Aws, Described, EcsService, Group, Origin, Snapshots};
@@ -51,10 +51,11 @@ pub async fn gather<'a>(
     let hooks = found.iter_mut().filter_map(|(_, found)| found.as_mut().ok());
     let hooks = hooks.map(|found| async {
         let Found { facts, troubles } = found;
-        match timeout(PATIENCE, one_off::look(aws, snapshots, facts)).await {
-            Ok(Ok(hook)) => facts.hook = hook,
+        let both = try_join(one_off::look(aws, snapshots, facts), one_off::left_over(aws, facts));
+        match timeout(PATIENCE, both).await {
+            Ok(Ok((hook, left_over))) => (facts.hook, facts.left_over) = (hook, left_over),
             Ok(Err(e)) => troubles.push(words(&e)),
-            Err(_) => troubles.push(format!("its hook was not read within {PATIENCE:?}")),
+            Err(_) => troubles.push(format!("its tasks were not read within {PATIENCE:?}")),
         }
     });
     let hooks: Vec<_> = hooks.map(FutureExt::boxed).collect();
@@ -81,8 +82,9 @@ impl Many<'_> {
         let alarms = self.alarms_of(service, &ecs, group.as_ref(), &mut troubles);
         let now = aws.now();
         let waiting = self.waiting(service, &ecs, &live, now, &mut troubles);
-        let (newest, hook) = (None, None);
-        let mut facts = Facts { now, service, ecs, live, newest, last, before, alarms, waiting, hook };
+        let (newest, hook, left_over) = (None, None, Vec::new());
+        let mut facts =
+            Facts { now, service, ecs, live, newest, last, before, alarms, waiting, hook, left_over };
         if family_is_open(&facts) {
             facts.newest = aws.revision(facts.live.family()).await?;
         }

@@ -11,6 +11,12 @@ use shared::release::State;
 use crate::decide::{By, Facts, Last};
 use crate::hook::{Carrier, Hook, OWN_TURN};
 
+/// No configuration gives a task more.
+const LONGEST: SignedDuration = SignedDuration::from_mins(55);
+
+/// What a deployment that ended so long ago has left, has ended or was ended.
+const LEFT_OVER: SignedDuration = SignedDuration::from_hours(6);
+
 /// The only event in which one-off tasks run.
 const WITH_TASKS: &str = "BeforeInstall";
 
@@ -85,35 +91,56 @@ async fn carriers(
     Ok(found)
 }
 
+/// Tasks of checks that still run for longer than they may, when the deployment they ran for has
+/// ended: no hook waits for them any more, and no other migration begins beside them.
+pub async fn left_over(aws: &Aws, facts: &Facts<'_>) -> anyhow::Result<Vec<String>> {
+    let service = facts.service;
+    let last = facts.last.as_ref().filter(|last| last.state != State::Active);
+    let recently = last.and_then(|last| last.ended).is_some_and(|ended| age(facts.now, ended) < LEFT_OVER);
+    if !recently || one_offs(service).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let (cluster, word) = (&service.cluster, started_by(&service.cluster, &service.service));
+    let arns = aws.tasks_started_by(cluster, &word).await?;
+    let tasks = if arns.is_empty() { Vec::new() } else { aws.tasks(cluster, &arns).await? };
+    let runs = |task: &&Task| !matches!(task.state, TaskState::Stopped { .. });
+    let late = tasks.iter().filter(runs).filter(|task| is_late(task, service, aws.now()).is_some());
+    Ok(late.map(|task| task.arn.clone()).collect())
+}
+
 /// None for a task of somebody else.
 fn of_task(task: &Task, service: &Service, now: Timestamp) -> Option<Carrier> {
     let (_, execution) = execution(&task.tags)?;
     let since = match task.state {
         TaskState::Stopped { .. } => Some(task.stopped_at),
-        TaskState::Starting | TaskState::Running => {
-            let timeout = timeout(task, service).unwrap_or(SignedDuration::MAX);
-            let until = task.created_at.and_then(|created| created.checked_add(timeout).ok());
-            // The hook function stops it.
-            until.filter(|until| *until <= now).map(Some)
-        }
+        // The hook function stops it.
+        TaskState::Starting | TaskState::Running => is_late(task, service, now).map(Some),
     };
     Some(since.map_or(Carrier::AtWork, |since| Carrier::Over { execution, since }))
 }
 
+/// Since when a task runs for longer than it may, if it does.
+fn is_late(task: &Task, service: &Service, now: Timestamp) -> Option<Timestamp> {
+    let until = task.created_at?.checked_add(timeout(task, service)).ok()?;
+    (until <= now).then_some(until)
+}
+
 /// That of the check whose command the task runs.
-fn timeout(task: &Task, service: &Service) -> Option<SignedDuration> {
-    let one_offs = service.checks.before_install.iter().filter_map(|check| match check {
+fn timeout(task: &Task, service: &Service) -> SignedDuration {
+    let is_it = |one: &&OneOff| {
+        let ran = task.ran.as_ref();
+        ran.is_some_and(|(container, command)| (container, command) == (&one.container, &one.command))
+    };
+    let timeouts = one_offs(service).filter(is_it).map(|one| one.timeout);
+    timeouts.max().and_then(|timeout| SignedDuration::try_from(timeout).ok()).unwrap_or(LONGEST)
+}
+
+fn one_offs(service: &Service) -> impl Iterator<Item = &OneOff> {
+    service.checks.before_install.iter().filter_map(|check| match check {
         Check::Migrate(migrate) => Some(&migrate.task),
         Check::MigrationCheck(check) => Some(&check.task),
         Check::Smoke(_) => None,
-    });
-    let is_it = |one: &&OneOff| {
-        task.ran
-            .as_ref()
-            .is_some_and(|(container, command)| (container, command) == (&one.container, &one.command))
-    };
-    let timeouts = one_offs.filter(is_it).map(|one| one.timeout);
-    SignedDuration::try_from(timeouts.max()?).ok()
+    })
 }
 
 fn of_snapshot(state: &SnapshotState, tags: &[(String, String)]) -> Option<Carrier> {

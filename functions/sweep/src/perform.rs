@@ -41,6 +41,11 @@ impl Sweep {
             Step::StopOverdue { deployment, event, since } => {
                 self.stop(facts, deployment, event, *since).await
             }
+            Step::StopTask { task } => {
+                let reason = "Sluice: not finished within its timeout, and its deployment has ended";
+                self.aws().stop_task(&facts.service.cluster, task, reason).await?;
+                Ok(format!("stopped {task}"))
+            }
             Step::Baseline => {
                 let now = self.aws().now();
                 self.aws().tag(&facts.ecs.arn, &[("sluice:baseline", now.to_string())]).await?;

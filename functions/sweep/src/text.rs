@@ -11,6 +11,7 @@ impl Step {
             Self::Settle { .. } => "settle",
             Self::WakeHook { .. } => "wake-hook",
             Self::StopOverdue { .. } => "stop",
+            Self::StopTask { .. } => "stop-task",
             Self::Baseline => "baseline",
             Self::Newest { .. } => "start",
             Self::Nothing(_) => "nothing",
@@ -38,6 +39,9 @@ impl fmt::Display for Step {
                 f,
                 "the hook of {event} in {deployment} is overdue since {since}, and nobody is at work on it"
             ),
+            Self::StopTask { task } => {
+                write!(f, "{task} runs for longer than it may, and its deployment has ended")
+            }
             Self::Baseline => f.write_str("images count as the next ones from now on"),
             Self::Newest { repository, tags, pushed_at } => {
                 write!(f, "{repository}:{} was pushed at {pushed_at}, and waits", tags.join(", "))

@@ -260,3 +260,21 @@ async fn a_hook_of_somebody_elses_deployment_is_not_touched() {
     assert_eq!(stage.ended(id.as_str().unwrap()).await, "Failed", "CodeDeploy ends it itself");
     assert_eq!(effects(&stage, from), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_outlives_its_deployment_is_stopped_when_its_time_is_over() {
+    let stage = with_checks(&migrate("7200000", "20m", "")).await;
+    answer(&stage);
+    let (_, id) = stage.release("api", "v2", &[]).await;
+    minutes(5).await;
+    stage.stop(&id, Some(true));
+    assert_eq!(stage.ended(&id).await, "Stopped");
+    minutes(10).await;
+    nothing_happens(&stage).await;
+    minutes(8).await;
+    let from = calls(&stage, 0).len();
+    assert_eq!(steps(&stage, "api").await, ["stop-task"]);
+    assert_eq!(effects(&stage, from), ["StopTask"]);
+    minutes(2).await;
+    nothing_happens(&stage).await;
+}
