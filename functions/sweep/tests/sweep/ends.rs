@@ -181,6 +181,13 @@ async fn what_others_deploy_is_left_alone() {
         nothing_happens(&stage).await;
     }
     assert_eq!((stage.news().len(), stage.counts("api")), (0, [0.0; 3]));
+    // Nor when a release of Sluice has begun after it.
+    let id = stage.call("codedeploy", "CreateDeployment", input)["deploymentId"].clone();
+    assert_eq!(stage.ended(id.as_str().unwrap()).await, "Succeeded");
+    let (decision, _) = stage.release("api", "v2", &[]).await;
+    assert_eq!(decision, "start");
+    later().await;
+    assert_eq!(steps(&stage, "api").await, ["nothing"]);
 }
 
 #[tokio::test(start_paused = true)]
