@@ -26,8 +26,8 @@ pub fn messages(scene: &mut Scene) -> anyhow::Result<Messages> {
     });
     scene.call("secretsmanager", "CreateSecret", created)?;
     let dead = queue(scene, UNDELIVERABLE, &json!({}))?;
-    let redrive = json!({ "deadLetterTargetArn": dead, "maxReceiveCount": 20 });
-    // Six times the function's timeout, which is real time, on the cloud's clock.
+    let redrive = json!({ "deadLetterTargetArn": dead, "maxReceiveCount": 600 });
+    // As README says: six times the function's timeout, which is real time, on the cloud's clock.
     let visibility = (6.0 * f64::from(TIMEOUT) * scene.speed).round();
     let attributes = json!({
         "VisibilityTimeout": format!("{visibility}"), "RedrivePolicy": redrive.to_string(),
