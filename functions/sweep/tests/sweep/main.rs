@@ -8,6 +8,7 @@ mod faults;
 mod hooks;
 mod pushes;
 mod scene;
+mod schedule;
 
 /// Services and releases as deployment-state's own tests have them.
 #[expect(dead_code, reason = "these tests need a part of it")]
