@@ -240,13 +240,14 @@ def test_a_configuration_that_is_not_there_is_an_init_error_that_names_it(tmp_pa
     assert missing in start_error(missing) and "No such file" in start_error(missing)
 
 
+@pytest.mark.parametrize("deploy", [by_codedeploy("api"), {"ecs": {}}], ids=["codedeploy", "ecs"])
 @pytest.mark.parametrize("hook", [{}, {"SLUICE_HOOK_FUNCTION": ""}], ids=["unset", "empty"])
-def test_checks_without_a_hook_function_are_an_init_error_that_names_the_variable(tmp_path, hook):
+def test_checks_without_a_hook_function_are_an_init_error_that_names_the_variable(tmp_path, hook, deploy):
     checks = {"before-install": [{"migrate": {"container": "app", "command": ["true"]}}]}
     path = releases(
         tmp_path,
-        entry("worker", "worker", ".*", {"ecs": {}}, checks=checks),  # ECS calls its own hooks
-        entry("api", "api", ".*", by_codedeploy("api"), checks=checks),
+        entry("plain", "plain", ".*", by_codedeploy("plain")),
+        entry("api", "api", ".*", deploy, checks=checks),
     )
     message = start_error(path, **hook)
     assert "SLUICE_HOOK_FUNCTION is not set" in message and "api asks for checks" in message
