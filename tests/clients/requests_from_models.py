@@ -12,7 +12,8 @@ import rstr
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
-LOADER = Loader()
+# Without what only the SDK takes, such as the region that it signs a URL for.
+LOADER = Loader(include_default_extras=False)
 MOST_DEPTH = 4
 
 # What JSON and CBOR make of a scalar.
