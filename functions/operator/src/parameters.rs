@@ -7,10 +7,6 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use shared::config::{Check, Engine, Releases};
 
-/// How long a list may be, in characters: of seven such lists the policies of a function are
-/// made, and IAM takes 10,240 in all. It is some twenty ARNs.
-const LONGEST: usize = 1_500;
-
 /// Where the ARNs are.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -38,6 +34,9 @@ pub struct Parameters {
 /// A parameter: each ARN with what may stand for it and its like where the list is too long.
 struct List {
     name: &'static str,
+    /// In characters: of such lists the policies of a function are made, and IAM takes 6,144 or
+    /// 10,240 of each. `tests/template` holds these against template.yaml.
+    longest: usize,
     arns: BTreeSet<(String, Option<String>)>,
 }
 
@@ -56,106 +55,92 @@ pub fn parameters(releases: &Releases, account: &Account, given: &Given) -> anyh
     Ok(Parameters { yaml, notes })
 }
 
-fn lists(releases: &Releases, account: &Account, given: &Given) -> [List; 9] {
-    let services = releases.services();
-    let regional = |service: &str, resource: String| account.arn(service, &account.region, &resource);
-    let ecs = |kind: &str, resource: String| regional("ecs", format!("{kind}/{resource}"));
-    let groups = services.iter().filter_map(|service| match &service.engine {
-        Engine::CodeDeploy { application, group } => Some((application, group)),
-        Engine::Ecs => None,
+fn lists(releases: &Releases, account: &Account, given: &Given) -> Vec<List> {
+    let mut lists = Vec::from(services(releases, account));
+    lists.extend(codedeploy(releases, account));
+    lists.extend(checked(releases, account));
+    let roles = given.task_roles.iter().map(|name| account.role(name));
+    lists.push(List::exact("TaskRoles", 1_500, roles));
+    let groups = given.log_groups.iter().map(|name| account.here("logs", &format!("log-group:{name}:*")));
+    lists.push(List::exact("LogGroups", 1_000, groups));
+    lists
+}
+
+fn services(releases: &Releases, account: &Account) -> [List; 3] {
+    let ecs = |resource: &str| account.here("ecs", resource);
+    let ecr = |resource: &str| account.here("ecr", resource);
+    let each = || releases.services().iter();
+    let services = each().map(|s| {
+        let (cluster, service) = (&s.cluster, &s.service);
+        (ecs(&format!("service/{cluster}/{service}")), Some(ecs(&format!("service/{cluster}/*"))))
     });
-    let codedeploy = |kind: &str, resource: String| regional("codedeploy", format!("{kind}:{resource}"));
-    let repositories = services.iter().flat_map(|service| &service.images).map(|image| &image.repository);
-    let secrets: BTreeSet<_> = services.iter().flat_map(|service| service.checks.secrets()).collect();
-    let exact = |arns: Vec<String>| arns.into_iter().map(|arn| (arn, None)).collect();
+    let clusters = each().map(|s| (ecs(&format!("cluster/{}", s.cluster)), Some(ecs("cluster/*"))));
+    let repositories = each().flat_map(|service| &service.images).map(|image| {
+        let name = &image.repository;
+        let all = namespace(name).map_or("repository/*".to_owned(), |of| format!("repository/{of}/*"));
+        (ecr(&format!("repository/{name}")), Some(ecr(&all)))
+    });
     [
-        List {
-            name: "Services",
-            arns: services
-                .iter()
-                .map(|s| {
-                    let all = ecs("service", format!("{}/*", s.cluster));
-                    (ecs("service", format!("{}/{}", s.cluster, s.service)), Some(all))
-                })
-                .collect(),
-        },
-        List {
-            name: "Clusters",
-            arns: services
-                .iter()
-                .map(|s| (ecs("cluster", s.cluster.clone()), Some(ecs("cluster", "*".to_owned()))))
-                .collect(),
-        },
-        List {
-            name: "Repositories",
-            arns: repositories
-                .map(|name| {
-                    let arn = |name: &str| regional("ecr", format!("repository/{name}"));
-                    (arn(name), Some(arn(&namespace(name).map_or("*".to_owned(), |of| format!("{of}/*")))))
-                })
-                .collect(),
-        },
-        List {
-            name: "Applications",
-            arns: groups
-                .clone()
-                .map(|(application, _)| {
-                    let all = codedeploy("application", "*".to_owned());
-                    (codedeploy("application", application.clone()), Some(all))
-                })
-                .collect(),
-        },
-        List {
-            name: "DeploymentGroups",
-            arns: groups
-                .map(|(application, group)| {
-                    let all = codedeploy("deploymentgroup", format!("{application}/*"));
-                    (codedeploy("deploymentgroup", format!("{application}/{group}")), Some(all))
-                })
-                .collect(),
-        },
-        List {
-            name: "Secrets",
-            arns: secrets
-                .iter()
-                .map(|secret| {
-                    let all = namespace(&secret.name)
-                        .map(|of| regional("secretsmanager", format!("secret:{of}/*")));
-                    (account.secret(&secret.name), all)
-                })
-                .collect(),
-        },
-        List {
-            name: "Databases",
-            arns: snapshots(releases)
-                .flat_map(|name| ["cluster", "db"].map(|kind| regional("rds", format!("{kind}:{name}"))))
-                .map(|arn| (arn, None))
-                .collect(),
-        },
-        List {
-            name: "TaskRoles",
-            arns: exact(given.task_roles.iter().map(|name| account.role(name)).collect()),
-        },
-        List {
-            name: "LogGroups",
-            arns: exact(
-                given.log_groups.iter().map(|name| regional("logs", format!("log-group:{name}:*"))).collect(),
-            ),
-        },
+        List { name: "Services", longest: 1_500, arns: services.collect() },
+        List { name: "Clusters", longest: 500, arns: clusters.collect() },
+        List { name: "Repositories", longest: 1_500, arns: repositories.collect() },
+    ]
+}
+
+fn codedeploy(releases: &Releases, account: &Account) -> [List; 2] {
+    let arn = |resource: &str| account.here("codedeploy", resource);
+    let pairs = || {
+        releases.services().iter().filter_map(|service| match &service.engine {
+            Engine::CodeDeploy { application, group } => Some((application, group)),
+            Engine::Ecs => None,
+        })
+    };
+    let applications =
+        pairs().map(|(name, _)| (arn(&format!("application:{name}")), Some(arn("application:*"))));
+    let groups = pairs().map(|(application, group)| {
+        let all = arn(&format!("deploymentgroup:{application}/*"));
+        (arn(&format!("deploymentgroup:{application}/{group}")), Some(all))
+    });
+    [
+        List { name: "Applications", longest: 1_000, arns: applications.collect() },
+        List { name: "DeploymentGroups", longest: 1_500, arns: groups.collect() },
+    ]
+}
+
+/// What checks use.
+fn checked(releases: &Releases, account: &Account) -> [List; 3] {
+    let secrets: BTreeSet<_> =
+        releases.services().iter().flat_map(|service| service.checks.secrets()).collect();
+    let secrets = secrets.iter().map(|secret| {
+        let all = |of| account.here("secretsmanager", &format!("secret:{of}/*"));
+        (account.secret(&secret.name), namespace(&secret.name).map(all))
+    });
+    let databases = |kind: &'static str| {
+        snapshots(releases).map(move |name| account.here("rds", &format!("{kind}:{name}")))
+    };
+    [
+        List { name: "Secrets", longest: 1_000, arns: secrets.collect() },
+        List::exact("DatabaseClusters", 500, databases("cluster")),
+        List::exact("DatabaseInstances", 500, databases("db")),
     ]
 }
 
 impl List {
+    /// One for whose ARNs no pattern stands.
+    fn exact(name: &'static str, longest: usize, arns: impl Iterator<Item = String>) -> Self {
+        Self { name, longest, arns: arns.map(|arn| (arn, None)).collect() }
+    }
+
     /// The ARNs, or patterns that take them in and fit.
     fn narrow(&self) -> anyhow::Result<(BTreeSet<String>, Option<String>)> {
         let length = |arns: &BTreeSet<String>| arns.iter().map(|arn| arn.len() + 3).sum::<usize>();
         let exact: BTreeSet<_> = self.arns.iter().map(|(arn, _)| arn.clone()).collect();
-        if length(&exact) <= LONGEST {
+        if length(&exact) <= self.longest {
             return Ok((exact, None));
         }
         let wide = |(arn, all): &(String, Option<String>)| all.clone().unwrap_or_else(|| arn.clone());
         let wider: BTreeSet<_> = self.arns.iter().map(wide).collect();
-        if length(&wider) > LONGEST {
+        if length(&wider) > self.longest {
             bail!(
                 "{}: {} ARNs are more than the policies of a function hold; split releases.yaml into \
                  environments with a stack each",
@@ -211,6 +196,11 @@ impl Account {
         format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.id)
     }
 
+    /// In this account and region.
+    fn here(&self, service: &str, resource: &str) -> String {
+        self.arn(service, &self.region, resource)
+    }
+
     fn role(&self, name: &str) -> String {
         if name.starts_with("arn:") { name.to_owned() } else { self.arn("iam", "", &format!("role/{name}")) }
     }
@@ -220,7 +210,7 @@ impl Account {
         if name.starts_with("arn:") {
             name.to_owned()
         } else {
-            self.arn("secretsmanager", &self.region, &format!("secret:{name}-??????"))
+            self.here("secretsmanager", &format!("secret:{name}-??????"))
         }
     }
 }
@@ -276,8 +266,9 @@ Secrets:
   - 'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:api/key-??????'
   - 'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:api/other-??????'
   - 'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:api/token-??????'
-Databases:
+DatabaseClusters:
   - 'arn:aws-cn:rds:cn-north-1:123456789012:cluster:api-db'
+DatabaseInstances:
   - 'arn:aws-cn:rds:cn-north-1:123456789012:db:api-db'
 TaskRoles:
   - 'arn:aws-cn:iam::123456789012:role/api-task'
