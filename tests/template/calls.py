@@ -9,7 +9,7 @@ import json
 import re
 
 from policy import Request
-from template import arn
+from template import REGION, arn
 
 # By the name that a function has in its tests.
 FUNCTIONS = {
@@ -200,6 +200,9 @@ def requests(service, operation, given):
     return list(ASKED[action](action, given))
 
 
+# Where the tests with boto3 are.
+CLIENTS = "eu-west-1"
+
 # Services by the hundred, in scenes about many: what is called for them is what is called for `api`.
 CROWD = re.compile(r"\b(svc|api)-\d+\b")
 
@@ -209,7 +212,7 @@ def recorded(path):
     asked = {function: set() for function in FUNCTIONS.values()}
     with open(path) as lines:
         for line in lines:
-            call = json.loads(line)
+            call = json.loads(line.replace(f":{CLIENTS}:", f":{REGION}:"))
             function = FUNCTIONS.get(call["function"])
             if function and not CROWD.search(line):
                 asked[function].update(requests(call["service"], call["operation"], call["input"]))

@@ -4,9 +4,12 @@ parameters that `sluice parameters` makes, and the calls that the other tests re
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 import yaml
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "clients"))
 
 import calls
 from template import ACCOUNT, REGION, ROOT, TEMPLATE, Stack, transformed
