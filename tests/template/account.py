@@ -9,6 +9,7 @@ import io
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,11 @@ BIN = Path(sys.prefix) / "bin"
 
 # What MiniStack's functions ask the local cloud for.
 MODELLED = ["CLOUDWATCH", "CLOUDWATCH_LOGS", "CODEDEPLOY", "ECR", "ECS", "RDS"]
+
+# What of MiniStack is started.
+SERVICES = [
+    "cloudformation", "cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "secretsmanager", "sns", "sqs", "sts",
+]
 
 # Of its own: architectures as SAM calls them.
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
@@ -53,10 +59,17 @@ def build(target):
     )
     command = [
         BIN / "sam", "build", "--template", ROOT / "template.yaml", "--build-dir", target,
-        "--config-file", os.devnull, "--parameter-overrides", f"Environment=production Architecture={ARCHITECTURE}",
+        "--config-file", unconfigured(target.parent), "--parameter-overrides", f"Environment=production Architecture={ARCHITECTURE}",
     ]
     run(command, environment, seconds=1200)
     return target
+
+
+def unconfigured(folder):
+    """An empty samconfig.toml: that of the repository is for real accounts."""
+    path = folder / "samconfig.toml"
+    path.write_text("version = 0.1\n")
+    return path
 
 
 def run(command, environment, seconds):
@@ -82,16 +95,14 @@ class Account:
         layer = self.folder / "releases"
         layer.mkdir()
         (layer / "releases.yaml").write_text(releases)
-        template = (built / "template.yaml").read_text()
-        was = template.split("LayerName: sluice-production-releases")[1].split("ContentUri: ")[1].split("\n")[0]
         changed = self.folder / "template.yaml"
-        text = template.replace(f"ContentUri: {was}\n", f"ContentUri: {layer}\n")
+        text = re.sub(r"ContentUri: .*", f"ContentUri: {layer}", (built / "template.yaml").read_text())
         changed.write_text(text.replace("CodeUri: ", f"CodeUri: {built}/"))
-        given = self.folder / "parameters.json"
+        given = self.folder / "parameters.yaml"
         given.write_text(json.dumps(parameters))
         command = [
             BIN / "sam", "deploy", "--template-file", changed, "--stack-name", "sluice-production", "--resolve-s3",
-            "--capabilities", "CAPABILITY_IAM", "--no-progressbar", "--config-file", os.devnull,
+            "--capabilities", "CAPABILITY_IAM", "--no-progressbar", "--config-file", unconfigured(self.folder),
             "--no-confirm-changeset", "--region", REGION, "--parameter-overrides", f"file://{given}",
         ]
         run(command, tools(AWS_ENDPOINT_URL=self.url, HOME=str(self.folder)), seconds=300)
@@ -123,6 +134,11 @@ class Account:
         for entry in entries:
             answer = self.client("events").put_events(Entries=[entry])
             assert answer["FailedEntryCount"] == 0, answer
+
+    def handed_over(self):
+        """How many events rules have given to functions so far, as MiniStack's log tells."""
+        log = (self.folder / "ministack.log").read_text()
+        return len(re.findall(r"EventBridge .* Lambda .*: dispatched", log))
 
     def waiting(self, queue):
         """How many messages there are."""
@@ -171,6 +187,7 @@ def ministack(folder, cloud: Cloud):
     environment = tools(
         HOME=str(folder), TMPDIR=str(folder / "tmp"), BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port),
         MINISTACK_HOST="127.0.0.1", MINISTACK_ACCOUNT_ID=ACCOUNT, MINISTACK_REGION=REGION,
+        IOT_MTLS_ENABLED="0", SERVICES=",".join(SERVICES),
         LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2", SLUICE_RELEASES=str(folder / "opt/releases.yaml"),
         SLUICE_SLACK_URL=f"{cloud.url}/_cloud/slack/api", AWS_ENDPOINT_URL=url,
         **{f"AWS_ENDPOINT_URL_{service}": cloud.url for service in MODELLED},
