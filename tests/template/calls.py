@@ -5,6 +5,7 @@ Sources: the service authorization reference, and for what an operation asks bes
 action the user guides: of a task definition's roles and tags (ECS), of revision and
 configuration of a deployment (CodeDeploy), of a snapshot's tags (RDS)."""
 
+import dataclasses
 import json
 import re
 
@@ -15,6 +16,7 @@ from template import REGION, arn
 FUNCTIONS = {
     "image-push": "ImagePush",
     "CodeDeployHook_sluice": "LifecycleHook",
+    "hook": "LifecycleHook",
     "alarm": "Alarm",
     "deployment-state": "DeploymentState",
     "sweep": "Sweep",
@@ -23,8 +25,12 @@ FUNCTIONS = {
 
 # By its folder under functions/.
 FOLDERS = {
-    **{folder: function for folder, function in FUNCTIONS.items() if function != "LifecycleHook"},
+    "image-push": "ImagePush",
     "lifecycle-hook": "LifecycleHook",
+    "alarm": "Alarm",
+    "deployment-state": "DeploymentState",
+    "sweep": "Sweep",
+    "notify": "Notify",
 }
 
 # The role of the tasks in the tests' scenes.
@@ -34,6 +40,7 @@ ROLE = "arn:aws:iam::123456789012:role/execution"
 SOME_GROUP = arn("codedeploy", "deploymentgroup:api-deploy/api-group")
 
 # What the scenes call otherwise than template.yaml does.
+SLACK = {"slack", "sluice/slack"}
 TOPIC = arn("sns", "sluice-production")
 HOOK = arn("lambda", "function:CodeDeployHook_sluice_production")
 
@@ -116,6 +123,8 @@ def snapshot(action, database, taken, i):
 
 
 def secret(identifier):
+    if identifier in SLACK:
+        identifier = "slack"
     return identifier if identifier.startswith("arn:") else arn("secretsmanager", f"secret:{identifier}-a1B2c3")
 
 
@@ -138,6 +147,9 @@ ASKED = {
     "ecs:StopTask": lambda a, i: tasks(a, i, [i["task"]]),
     "ecs:ListTasks": lambda a, i: [Request(a, "*", in_cluster(i["cluster"]))],
     "codedeploy:GetDeploymentGroup": lambda a, i: [Request(a, group(i))],
+    "codedeploy:BatchGetDeploymentGroups": lambda a, i: [
+        Request(a, group({**i, "deploymentGroupName": name})) for name in i["deploymentGroupNames"]
+    ],
     "codedeploy:ListDeployments": lambda a, i: [Request(a, group(i))],
     "codedeploy:CreateDeployment": lambda a, i: deployed(i),
     "codedeploy:GetDeployment": lambda a, i: [Request(a, SOME_GROUP)],
@@ -204,16 +216,33 @@ def requests(service, operation, given):
 CLIENTS = "eu-west-1"
 
 # Services by the hundred, in scenes about many: what is called for them is what is called for `api`.
-CROWD = re.compile(r"\b(svc|api)-\d+\b")
+CROWD = re.compile(r"[/:](svc-|api-|s|application-)\d+\b")
+
+# What AWS numbers: one stands for all.
+NUMBERED = [
+    (re.compile(r"(task-definition/[^:]+):\d+$"), r"\1:1"),
+    (re.compile(r"(service-(?:revision|deployment)/[^/]+/[^/]+)/\w+$"), r"\1/1"),
+    (re.compile(r"(:task/[^/]+)/\w+$"), r"\1/1"),
+    (re.compile(r"(snapshot:.*-d)-\w+$"), r"\1-1"),
+    (re.compile(r"(log-stream:.*)/\w+$"), r"\1/1"),
+]
+
+
+def one_of_its_kind(request):
+    resource = request.resource
+    for numbered, one in NUMBERED:
+        resource = numbered.sub(one, resource)
+    return dataclasses.replace(request, resource=resource)
 
 
 def recorded(path):
     """Requests by the logical name of the function, from the lines that the local cloud wrote."""
-    asked = {function: set() for function in FUNCTIONS.values()}
+    asked = {function: set() for function in FOLDERS.values()}
     with open(path) as lines:
         for line in lines:
             call = json.loads(line.replace(f":{CLIENTS}:", f":{REGION}:"))
             function = FUNCTIONS.get(call["function"])
-            if function and not CROWD.search(line):
-                asked[function].update(requests(call["service"], call["operation"], call["input"]))
+            if function:
+                made = requests(call["service"], call["operation"], call["input"])
+                asked[function].update(one_of_its_kind(r) for r in made if not CROWD.search(r.resource))
     return asked

@@ -3,6 +3,7 @@
 Only what template.yaml uses is understood; anything else is an error, never a yes."""
 
 import dataclasses
+import functools
 import re
 
 
@@ -51,8 +52,13 @@ class Statement:
 
 def like(pattern, text):
     """IAM's wildcards."""
+    return pattern_of(pattern).fullmatch(text) is not None
+
+
+@functools.cache
+def pattern_of(pattern):
     parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch("".join(parts), text) is not None
+    return re.compile("".join(parts))
 
 
 def holds(operator, keys, request):

@@ -117,6 +117,15 @@ def test_events_that_no_rule_takes_wake_nothing(deployed):
     assert account.handed_over() == before + 1
 
 
+def test_a_sweep_finds_nothing_that_events_left(deployed):
+    account, _ = deployed
+    schedule = (ROOT / "tests/events/eventbridge-rule-schedule.json").read_bytes()
+    answer = account.client("lambda").invoke(FunctionName="sluice-production-sweep", Payload=schedule)
+    swept = json.load(answer["Payload"])
+    assert "FunctionError" not in answer, swept
+    assert [told["step"] for told in swept["services"]["api"]] in (["nothing"], ["baseline"]), swept
+
+
 def test_what_the_stack_says_of_itself_is_there(deployed):
     account, _ = deployed
     outputs = account.outputs()
