@@ -192,7 +192,7 @@ ANYTHING = {
 }
 
 # What Lambda itself does with a function's role.
-EVERY_EVENT = [Request("sqs:SendMessage", arn("sqs", "sluice-production-failed"))]
+FAILED = [Request("sqs:SendMessage", arn("sqs", "sluice-production-failed"))]
 EVERY = [Request("xray:PutTraceSegments", "*"), Request("xray:PutTelemetryRecords", "*")]
 QUEUE = arn("sqs", "sluice-production-notify")
 POLLED = [Request(f"sqs:{action}", QUEUE) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")]
@@ -201,7 +201,7 @@ POLLED = [Request(f"sqs:{action}", QUEUE) for action in ("ReceiveMessage", "Dele
 def by_lambda(function, folder):
     stream = arn("logs", f"log-group:/sluice/production/{folder}:log-stream:2026/01/01/[$LATEST]0123")
     logs = [Request(action, stream) for action in ("logs:CreateLogStream", "logs:PutLogEvents")]
-    return [*logs, *EVERY, *(POLLED if function == "Notify" else EVERY_EVENT)]
+    return [*logs, *EVERY, *{"Notify": POLLED, "Sweep": []}.get(function, FAILED)]
 
 
 def requests(service, operation, given):

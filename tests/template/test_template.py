@@ -91,10 +91,20 @@ def test_every_queue_is_encrypted_and_every_dead_letter_queue_has_an_alarm(stack
 
 def test_what_fails_in_a_function_goes_to_a_queue(stack):
     configured = stack.of_type("AWS::Lambda::EventInvokeConfig").values()
-    asynchronous = {f["FunctionName"] for f in stack.of_type("AWS::Lambda::Function").values()} - {"sluice-production-notify"}
-    assert {c["FunctionName"] for c in configured} == asynchronous
-    failed = stack.attribute("FailedQueue", "Arn")
-    assert all(c["DestinationConfig"]["OnFailure"]["Destination"] == failed for c in configured)
+    to = {c["FunctionName"]: c.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") for c in configured}
+    # A queue's messages stay there; the next sweep is the retry, and an alarm tells if none succeeds.
+    assert to.pop("sluice-production-sweep") is None
+    functions = {f["FunctionName"] for f in stack.of_type("AWS::Lambda::Function").values()}
+    assert functions - set(to) == {"sluice-production-notify", "sluice-production-sweep"}
+    assert set(to.values()) == {stack.attribute("FailedQueue", "Arn")}
+
+
+def test_it_is_told_when_no_sweep_succeeds_or_none_runs(stack):
+    alarm, sweep = stack.resources["SweepAlarm"], stack.resources["SweepFunction"]
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": sweep["FunctionName"]}]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) == ("Errors", "Minimum", "breaching")
+    assert (sweep["Timeout"], sweep["ReservedConcurrentExecutions"]) == (300, 1)
+    assert stack.resources["SweepFunctionEventInvokeConfig"]["MaximumRetryAttempts"] == 0
 
 
 def test_the_queue_of_notify_is_what_the_readme_says_it_wants(stack):
