@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from conftest import TARGET
 from template import REGION, ROOT, TEMPLATE, Stack, arn
@@ -164,3 +165,15 @@ def test_samconfig_names_every_environment_and_parameters_that_there_are(templat
         assert configured[section]["global"]["parameters"]["stack_name"] == f"sluice-{environment}"
         assert f"file://infra/releases/{environment}.parameters.yaml" in deploy["parameter_overrides"]
         assert configured[section]["build"]["parameters"]["parameter_overrides"] == deploy["parameter_overrides"]
+
+
+def test_sam_reads_the_parameters_as_they_are_written(parameters, tmp_path):
+    from samcli.cli.types import CfnParameterOverridesType
+
+    written = {name: value for name, value in parameters.items() if isinstance(value, list)}
+    file = tmp_path / "dev.parameters.yaml"
+    file.write_text("# Written by `sluice parameters`.\n" + yaml.safe_dump(written))
+    given = ["Environment=dev", f"file://{file}", "OnCallEmail=a@example.com"]
+    read = CfnParameterOverridesType().convert(given, None, None)
+    lists = {name: ",".join(arns) for name, arns in written.items()}
+    assert read == {"Environment": "dev", "OnCallEmail": "a@example.com", **lists}
