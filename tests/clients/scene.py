@@ -202,7 +202,7 @@ def balanced(cloud: Cloud, name: str) -> Scene:
         )["Listeners"][0]["ListenerArn"]
 
     blue, green, port, test_port = group("blue"), group("green"), free_port(), free_port()
-    cluster = cloud.aws("ecs", "create-cluster", "--cluster-name", f"{name}-cluster")["cluster"]["clusterName"]
+    cluster = cloud.ecs.create_cluster(clusterName=f"{name}-cluster")["cluster"]["clusterName"]
     return Scene(
         cloud, name, cluster, port, test_port, listener(port, blue), listener(test_port, blue),
         blue, green, balancer["LoadBalancerArn"],

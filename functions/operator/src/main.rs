@@ -1,6 +1,7 @@
 //! The command `sluice`, for the people who operate it.
 
 mod command;
+mod parameters;
 mod text;
 
 use std::process::ExitCode;

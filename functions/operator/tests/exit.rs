@@ -42,3 +42,23 @@ fn the_schema_is_printed_as_it_is_published() {
     let output = sluice(&["schema"]);
     assert_eq!(output.stdout, include_bytes!("../../../shared/releases.schema.json"));
 }
+
+#[test]
+fn parameters_go_to_stdout_and_what_is_missing_to_stderr() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/releases.yaml");
+    let output = sluice(&["parameters", file, "--account", "123456789012", "--region", "eu-west-1"]);
+    assert_eq!(output.status.code(), Some(0));
+    let (yaml, notes) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(yaml.starts_with("# Written by `sluice parameters`, from "), "{yaml}");
+    assert!(
+        yaml.contains(
+            "\nServices:\n  - 'arn:aws:ecs:eu-west-1:123456789012:service/api-cluster/api-service'\n"
+        )
+    );
+    assert_eq!(notes.lines().count(), 2, "{notes}");
+    assert_eq!(
+        sluice(&["parameters", "nowhere.yaml", "--account", "1", "--region", "r"]).status.code(),
+        Some(1)
+    );
+}

@@ -5,6 +5,7 @@
 //! [`Effect`]s come out. `server` puts it on a port with real processes behind it,
 //! `in_process` behind the SDK's HTTP client on virtual time.
 
+mod calls;
 pub mod cloud;
 pub mod effect;
 pub mod fault;

@@ -87,7 +87,7 @@ impl Stage {
 
     /// Lets the function answer from now on.
     pub fn run(&self, environment: Environment) {
-        let (config, client) = (config(), self.cloud.http_client());
+        let (config, client) = (config("ASIAFNnotify"), self.cloud.http_client());
         let made = move || {
             let releases = Releases::parse(RELEASES, "releases.yaml").unwrap_or_else(|e| panic!("{e}"));
             Arc::new(Notify::new(Aws::new(&config, client.clone()), releases, "slack".into(), SLACK))
@@ -131,7 +131,10 @@ impl Stage {
 
     /// Publishes through the topic, as a function does.
     pub async fn publish(&self, message: &Message) {
-        let topic = Topic::new(&Aws::new(&config(), self.cloud.http_client()), Some(self.topic.clone()));
+        let topic = Topic::new(
+            &Aws::new(&config("AKIAPUBLISHER"), self.cloud.http_client()),
+            Some(self.topic.clone()),
+        );
         topic.publish(message).await;
     }
 
@@ -232,8 +235,8 @@ pub fn token(n: u64) -> String {
     format!("00000000-0000-0000-0000-{n:012}")
 }
 
-fn config() -> SdkConfig {
-    let credentials = Credentials::new("ASIAFNNOTIFY", "hunter2-aws-secret", None, None, "test");
+fn config(access_key: &str) -> SdkConfig {
+    let credentials = Credentials::new(access_key, "hunter2-aws-secret", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -10,6 +10,7 @@ mod validate;
 
 use serde_json::{Map, Value, json};
 
+use crate::calls;
 use crate::cloud::{Answer, Call, Cloud, Reply};
 use crate::fault::Fault;
 use crate::http::{Request, Response};
@@ -82,6 +83,7 @@ pub(crate) fn handle(cloud: &mut Cloud, request: &Request) -> Answer {
     };
     envelope.log(cloud, &scope.access_key, parsed.as_ref().ok());
     let result = parsed.and_then(|input| {
+        calls::note(envelope.model.service, &envelope.name, &scope.access_key, &input);
         let call = Call { operation: &envelope.name, input: &input, caller: &scope.access_key };
         services::call(cloud, envelope.model.service, &call)
     });

@@ -1,0 +1,57 @@
+"""What the checks of template.yaml share: the transformed template, its stack with the
+parameters that `sluice parameters` makes, and the calls that the other tests recorded."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "clients"))
+
+import calls
+from template import ACCOUNT, REGION, ROOT, TEMPLATE, Stack, transformed
+
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
+os.environ["SAM_CLI_TELEMETRY"] = "0"
+
+
+@pytest.fixture(scope="session")
+def template():
+    return transformed(TEMPLATE.read_text())
+
+
+@pytest.fixture(scope="session")
+def parameters():
+    command = [
+        TARGET / "debug/sluice", "parameters", pathlib.Path(__file__).parent / "releases.yaml",
+        "--account", ACCOUNT, "--region", REGION, "--task-role", "execution", "--log-group", "/ecs/api",
+    ]
+    written = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert written.stderr == "", written.stderr
+    chosen = {
+        "Environment": "production",
+        "SlackSecretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:slack-a1B2c3",
+        "OnCallEmail": "on-call@example.com",
+    }
+    return {**yaml.safe_load(written.stdout), **chosen}
+
+
+@pytest.fixture(scope="session")
+def stack(template, parameters):
+    return Stack(template, parameters)
+
+
+@pytest.fixture(scope="session")
+def recorded():
+    """Requests to IAM by function, its own and those that Lambda makes with its role."""
+    path = TARGET / "calls.jsonl"
+    assert path.exists(), f"{path} is not there: tests/run records the calls of all tests in it"
+    asked = calls.recorded(path)
+    for folder, function in calls.FOLDERS.items():
+        asked[function].update(calls.by_lambda(function, folder))
+    return asked
