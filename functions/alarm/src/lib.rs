@@ -89,8 +89,9 @@ impl Guard {
             tracing::info!(alarm = change.alarm, "no service of releases.yaml names this alarm");
         }
         let deadline = tokio::time::Instant::now() + time;
-        let each = stream::iter(guarded).map(|service| self.guarded(service, change, deadline));
-        each.buffer_unordered(SIDE_BY_SIDE).collect().await
+        let each: Vec<_> =
+            guarded.into_iter().map(|service| self.guarded(service, change, deadline)).collect();
+        stream::iter(each).buffer_unordered(SIDE_BY_SIDE).collect().await
     }
 
     async fn guarded(

@@ -156,10 +156,8 @@ impl ImagePush {
             hook: self.hook.as_deref(),
         });
         let deadline = tokio::time::Instant::now() + time;
-        let outcomes = stream::iter(targets)
-            .map(|target| self.one(target, event, deadline))
-            .buffer_unordered(SIDE_BY_SIDE);
-        let outcomes: Vec<_> = outcomes.collect().await;
+        let each: Vec<_> = targets.map(|target| self.one(target, event, deadline)).collect();
+        let outcomes: Vec<_> = stream::iter(each).buffer_unordered(SIDE_BY_SIDE).collect().await;
         let digest = image.digest().map_or(event.digest.as_str(), |digest| digest.as_str());
         let name = format!("{}@{digest}", event.repository);
         let mut answer = Answer { image: Some(name), nothing: None, services: BTreeMap::new() };
