@@ -108,11 +108,17 @@ def test_it_is_told_when_no_sweep_succeeds_or_none_runs(stack):
     assert stack.resources["SweepFunctionEventInvokeConfig"]["MaximumRetryAttempts"] == 0
 
 
+def test_ends_are_handled_one_at_a_time(stack):
+    assert stack.resources["DeploymentStateFunction"]["ReservedConcurrentExecutions"] == 1
+
+
 def test_the_queue_of_notify_is_what_the_readme_says_it_wants(stack):
     queue, function = stack.resources["NotifyQueue"], stack.resources["NotifyFunction"]
     (mapping,) = stack.of_type("AWS::Lambda::EventSourceMapping").values()
     assert (function["Timeout"], function["ReservedConcurrentExecutions"]) == (30, 1)
-    assert (queue["VisibilityTimeout"], queue["RedrivePolicy"]["maxReceiveCount"]) == (180, 20)
+    assert (queue["VisibilityTimeout"], queue["RedrivePolicy"]["maxReceiveCount"]) == (180, 600)
+    late = stack.resources["LateAlarm"]
+    assert (late["MetricName"], late["Threshold"]) == ("ApproximateAgeOfOldestMessage", 900)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
