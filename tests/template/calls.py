@@ -212,8 +212,8 @@ def requests(service, operation, given):
     return list(ASKED[action](action, given))
 
 
-# Where the tests with boto3 are.
-CLIENTS = "eu-west-1"
+# Tests and samples are in several.
+ANY_REGION = re.compile(r"(?<=:)(us|eu|ap)-[a-z]+-\d(?=:)")
 
 # Services by the hundred, in scenes about many: what is called for them is what is called for `api`.
 CROWD = re.compile(r"[/:](svc-|api-|s|application-)\d+\b")
@@ -240,7 +240,7 @@ def recorded(path):
     asked = {function: set() for function in FOLDERS.values()}
     with open(path) as lines:
         for line in lines:
-            call = json.loads(line.replace(f":{CLIENTS}:", f":{REGION}:"))
+            call = json.loads(ANY_REGION.sub(REGION, line))
             function = FUNCTIONS.get(call["function"])
             if function:
                 made = requests(call["service"], call["operation"], call["input"])

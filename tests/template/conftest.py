@@ -25,20 +25,27 @@ def template():
     return transformed(TEMPLATE.read_text())
 
 
+def written(releases):
+    """What `sluice parameters` makes of a file beside this one."""
+    command = [
+        TARGET / "debug/sluice", "parameters", pathlib.Path(__file__).parent / releases, "--account", ACCOUNT,
+        "--region", REGION, "--task-role", "execution", "--task-role", "task", "--log-group", "/ecs/api",
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr == "", done.stderr
+    return yaml.safe_load(done.stdout)
+
+
 @pytest.fixture(scope="session")
 def parameters():
-    command = [
-        TARGET / "debug/sluice", "parameters", pathlib.Path(__file__).parent / "releases.yaml",
-        "--account", ACCOUNT, "--region", REGION, "--task-role", "execution", "--log-group", "/ecs/api",
-    ]
-    written = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert written.stderr == "", written.stderr
+    scenes, samples = written("releases.yaml"), written("releases-of-samples.yaml")
+    lists = {name: sorted({*arns, *samples.get(name, [])}) for name, arns in scenes.items()}
     chosen = {
         "Environment": "production",
         "SlackSecretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:slack-a1B2c3",
         "OnCallEmail": "on-call@example.com",
     }
-    return {**yaml.safe_load(written.stdout), **chosen}
+    return {**lists, **chosen}
 
 
 @pytest.fixture(scope="session")
