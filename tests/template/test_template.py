@@ -85,7 +85,8 @@ def test_every_queue_is_encrypted_and_every_dead_letter_queue_has_an_alarm(stack
     queues = stack.of_type("AWS::SQS::Queue")
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
-    watched = {alarm["Dimensions"][0]["Value"].split(".")[0] for alarm in alarms if alarm["Namespace"] == "AWS/SQS"}
+    waiting = [alarm for alarm in alarms if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"]
+    watched = {alarm["Dimensions"][0]["Value"].split(".")[0] for alarm in waiting}
     assert watched == set(queues) - {"NotifyQueue"}
     assert all(alarm["AlarmActions"] == [stack.ref("OnCallTopic")] for alarm in alarms)
 
