@@ -46,7 +46,7 @@ pub const RELEASES: &str = "services:
         - smoke:
             base-url: http://localhost:8081
             within: 20s
-            requests: [{ get: /orders, headers: { authorization: 'Bearer secret:smoke' } }]
+            requests: [{ get: /orders, headers: { authorization: 'Bearer secret:token' } }]
     alarms: [api-5xx]
     watch: 10m
     notify: { slack: '#deploys', alarms: '#ops' }
@@ -157,7 +157,7 @@ impl Account {
     }
 
     fn secrets(&self) {
-        for (name, value) in [("slack", TOKEN), ("smoke", SECRET)] {
+        for (name, value) in [("slack", TOKEN), ("token", SECRET)] {
             let token = format!("{name:->32}");
             let input = json!({ "Name": name, "SecretString": value, "ClientRequestToken": token });
             self.call("secretsmanager", "CreateSecret", input);
