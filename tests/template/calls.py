@@ -185,6 +185,7 @@ ASKED = {
 # Services that know resources, but not for these.
 ANYTHING = {
     "ecs:DescribeTaskDefinition",
+    "cloudwatch:DescribeAlarmHistory",
     "cloudwatch:DescribeAlarms",
     "codedeploy:BatchGetDeploymentTargets",
     "codedeploy:PutLifecycleEventHookExecutionStatus",

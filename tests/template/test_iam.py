@@ -13,6 +13,7 @@ from template import Stack, arn, edited
 
 # Actions that may be used on anything, and why.
 ANY_RESOURCE = {
+    "cloudwatch:DescribeAlarmHistory": "that of composite alarms is told only to those who may read all",
     "cloudwatch:DescribeAlarms": "composite alarms are described only to those who may describe all",
     "cloudwatch:PutMetricData": "narrowed by its namespace",
     "codedeploy:BatchGetDeploymentTargets": "CodeDeploy knows no resource for it",

@@ -70,15 +70,13 @@ impl Found {
 /// it is red now, and whether it is muted.
 pub fn alarm_facts(alarm: &Alarm, change: &Change, now: Timestamp) -> AlarmFacts {
     let mut reds = vec![change.at];
-    if let AlarmState::Alarm(Some(since)) = alarm.state {
-        reds.push(since);
-    }
+    reds.extend(alarm.changed.filter(|_| alarm.state == AlarmState::Alarm));
     let by_rule = change.muted.as_ref().filter(|mute| mute.until.is_none_or(|until| now < until));
     let by_rule = by_rule.map(|mute| format!("by {}", mute.by));
     AlarmFacts {
         exists: alarm.state != AlarmState::Missing,
         reds,
-        is_red: matches!(alarm.state, AlarmState::Alarm(_)),
+        is_red: alarm.state == AlarmState::Alarm,
         muted: by_rule.or_else(|| alarm.muted.clone()),
     }
 }

@@ -53,8 +53,9 @@ impl DeploymentState {
             None => None,
         };
         let superseded = pair.is_superseded();
+        let reds = aws.reds(&alarms, release.began).await?;
         let now = aws.now();
-        Ok(Some(Facts { now, service, change, release, rollback, superseded, live, alarms }))
+        Ok(Some(Facts { now, service, change, release, rollback, superseded, live, alarms, reds }))
     }
 }
 

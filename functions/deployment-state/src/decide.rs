@@ -5,7 +5,7 @@
 //! the tag `sluice:ended` of the release's revision; it is written last.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::aws::{Alarm, AlarmState, Measure};
+use shared::aws::{Alarm, AlarmState, Measure, Red};
 use shared::config::Service;
 use shared::ended::{Ended, How};
 use shared::events::deployment::Change;
@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub live: Revision,
     /// Those of the service, and of its deployment group.
     pub alarms: Vec<Alarm>,
+    /// When each of them first went red since the release began.
+    pub reds: Vec<Red>,
 }
 
 /// A deployment that was to make something live.
@@ -198,13 +200,15 @@ fn wrong_image(facts: &Facts<'_>) -> Option<(String, String)> {
     Some((asked.short().to_owned(), format!("{} ({})", names.join(", "), facts.live.short())))
 }
 
-/// The watch has passed, and no alarm is red or cannot be read, or changed during it.
+/// The watch has passed, and no alarm went red until then, is red, or cannot be read.
 fn verdict_is_due(facts: &Facts<'_>, ended: Timestamp) -> bool {
     let watch = SignedDuration::try_from(facts.service.watch).unwrap_or(SignedDuration::MAX);
     // The clock has whole seconds.
     let over = facts.now.max(ended).duration_since(ended) >= watch;
     let quiet = |alarm: &Alarm| matches!(alarm.state, AlarmState::Ok | AlarmState::InsufficientData);
-    over && facts.release.revision.release.verdict.is_none() && facts.alarms.iter().all(quiet)
+    let until = ended.checked_add(watch).unwrap_or(Timestamp::MAX);
+    let judged = facts.release.revision.release.verdict.is_some();
+    over && !judged && facts.alarm(until).is_none() && facts.alarms.iter().all(quiet)
 }
 
 /// Failed or stopped. Its rollback, if there is one, is still under way.
@@ -337,12 +341,8 @@ impl Facts<'_> {
 
     /// The alarm that went red first since the release began, and before `until`.
     fn alarm(&self, until: Timestamp) -> Option<(&str, Timestamp)> {
-        let red = |alarm: &'_ Alarm| match alarm.state {
-            AlarmState::Alarm(since) => since.filter(|since| *since >= self.release.began && *since <= until),
-            AlarmState::Ok | AlarmState::InsufficientData | AlarmState::Missing => None,
-        };
-        let reds = self.alarms.iter().filter_map(|alarm| Some((alarm.name.as_str(), red(alarm)?)));
-        reds.min_by_key(|(_, since)| *since)
+        let reds = self.reds.iter().filter(|red| red.since >= self.release.began && red.since <= until);
+        reds.min_by_key(|red| red.since).map(|red| (red.alarm.as_str(), red.since))
     }
 
     fn times(&self, rollback: &Rollback) -> RollbackTimes {

@@ -76,7 +76,8 @@ fn facts(service: &Service) -> Facts<'_> {
         rollback: None,
         superseded: false,
         live: revision(2, &[]),
-        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],
+        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, changed: None, muted: None }],
+        reds: Vec::new(),
     }
 }
 
@@ -128,8 +129,10 @@ fn a_success_is_told_measured_and_judged_in_an_order_that_a_crash_does_not_harm(
     let tags = "sluice:verdict=good sluice:ended=succeeded 2026-01-01T00:20:00Z";
     assert_eq!(effects(|_| {}), ["succeeded", measures, tags, "newest"]);
     let ended = "sluice:ended=succeeded 2026-01-01T00:20:00Z";
-    let judged_later: [fn(&mut Facts<'_>); 3] = [
-        |f| f.alarms[0].state = AlarmState::Alarm(None),
+    let judged_later: [fn(&mut Facts<'_>); 4] = [
+        |f| f.alarms[0].state = AlarmState::Alarm,
+        // It is green again.
+        |f| f.reds = vec![Red { alarm: "5xx".into(), since: at(12) }],
         |f| f.alarms[0].state = AlarmState::Missing,
         |f| f.release.revision = revision(2, &[("sluice:verdict", "rejected")]),
     ];
@@ -219,7 +222,7 @@ fn a_rollback_counts_what_is_not_counted_yet() {
         effects(move |f| {
             rejected(f);
             rollback(f, State::Succeeded);
-            f.alarms[0].state = AlarmState::Alarm(Some(at(red)));
+            f.reds = vec![Red { alarm: "5xx".into(), since: at(red) }];
             f.release.revision = revision(2, &[("sluice:ended", done)]);
         })
     };

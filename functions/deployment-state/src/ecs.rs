@@ -49,8 +49,9 @@ impl DeploymentState {
             // The same revision once more, as after a change of something else.
             release.asked = None;
         }
+        let reds = aws.reds(&alarms, release.began).await?;
         let (now, superseded) = (aws.now(), false);
-        Ok(Some(Facts { now, service, change, release, rollback, superseded, live, alarms }))
+        Ok(Some(Facts { now, service, change, release, rollback, superseded, live, alarms, reds }))
     }
 }
 

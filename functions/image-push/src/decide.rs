@@ -389,7 +389,7 @@ fn is_watched(running: &Running) -> Result<(), Refuse> {
     if !missing.is_empty() {
         return Err(Refuse::AlarmMissing { alarms: missing });
     }
-    let red = names(|state| matches!(state, AlarmState::Alarm(_)));
+    let red = names(|state| *state == AlarmState::Alarm);
     if red.is_empty() { Ok(()) } else { Err(Refuse::AlarmRed { alarms: red }) }
 }
 

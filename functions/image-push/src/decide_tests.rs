@@ -130,7 +130,7 @@ impl Case {
     }
 
     fn alarm(&mut self, state: AlarmState) {
-        self.running().alarms = vec![Alarm { name: "5xx".into(), state, muted: None }];
+        self.running().alarms = vec![Alarm { name: "5xx".into(), state, changed: None, muted: None }];
     }
 }
 
@@ -197,7 +197,7 @@ fn running() -> Running {
             last_succeeded: None,
         }),
         deployments: Vec::new(),
-        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],
+        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, changed: None, muted: None }],
     }
 }
 
@@ -307,7 +307,7 @@ const WAITS: &[Row] = &[
         "a red alarm while another deployment is active",
         |c| {
             c.tried(None, State::Active);
-            c.alarm(AlarmState::Alarm(None));
+            c.alarm(AlarmState::Alarm);
         },
         "the deployment d-1 is active on this service",
     ),
@@ -495,7 +495,7 @@ const REFUSALS: &[Row] = &[
         },
         "no scan of the image finished in time since 2026-11-20T12:00:00Z; check the registry's scanning, or lengthen 'gates: scan: wait'",
     ),
-    ("a red alarm", |c| c.alarm(AlarmState::Alarm(None)), "in ALARM before the deployment: 5xx"),
+    ("a red alarm", |c| c.alarm(AlarmState::Alarm), "in ALARM before the deployment: 5xx"),
     (
         "an alarm that is not there",
         |c| c.alarm(AlarmState::Missing),

@@ -6,7 +6,7 @@
 
 use image_push::Waiting;
 use jiff::{SignedDuration, Timestamp};
-use shared::aws::{Alarm, AlarmState, EcsService};
+use shared::aws::{Alarm, AlarmState, EcsService, Red};
 use shared::config::{Engine, Service};
 use shared::ended::{Ended, How};
 use shared::freeze::Freeze;
@@ -31,6 +31,9 @@ pub struct Facts<'a> {
     pub before: Option<Last>,
     /// Those of the service, and of its deployment group. One that could not be read is missing.
     pub alarms: Vec<Alarm>,
+    /// When they went red: first since the last deployment began, where [`history_is_open`],
+    /// else last.
+    pub reds: Vec<Red>,
     /// Images that were pushed after what is live.
     pub waiting: Vec<Waiting>,
     /// The hook that is under way.
@@ -158,16 +161,31 @@ fn guard(facts: &Facts<'_>) -> Option<Step> {
         _ => Timestamp::MAX,
     };
     let told = &facts.live.release.escalated;
-    let red = |alarm: &'_ Alarm| {
-        let AlarmState::Alarm(since) = alarm.state else { return None };
-        let since = since.unwrap_or(facts.now);
-        let counts = last.began <= since && since <= until && age(facts, since) >= ALARM_GRACE;
-        let is_told = told.as_ref().is_some_and(|told| *told == shared::escalated::value(&alarm.name, since));
-        (counts && !is_told && alarm.muted.is_none()).then(|| (alarm.name.clone(), since))
+    let muted = |name: &String| facts.alarms.iter().any(|alarm| alarm.name == *name && alarm.muted.is_some());
+    let counts = |red: &&Red| {
+        let Red { alarm, since } = red;
+        let in_time = last.began <= *since && *since <= until && age(facts, *since) >= ALARM_GRACE;
+        let is_told = told.as_ref().is_some_and(|told| *told == shared::escalated::value(alarm, *since));
+        in_time && !is_told && facts.service.alarms.contains(alarm) && !muted(alarm)
     };
-    let named = |alarm: &&Alarm| facts.service.alarms.contains(&alarm.name);
-    let reds = facts.alarms.iter().filter(named).filter_map(red);
-    reds.min_by_key(|(_, since)| *since).map(|(alarm, since)| Step::Guard { alarm, since })
+    let first = facts.reds.iter().filter(counts).min_by_key(|red| red.since)?;
+    Some(Step::Guard { alarm: first.alarm.clone(), since: first.since })
+}
+
+/// Whether it must be read when alarms went red: one may be green again before a sweep comes.
+/// What is judged, and no longer watched, needs none of it.
+pub fn history_is_open(facts: &Facts<'_>) -> bool {
+    let Some(last) = &facts.last else { return false };
+    let released = &facts.live.release;
+    match last.state {
+        State::Active => true,
+        State::Succeeded => {
+            let watch = SignedDuration::try_from(facts.service.watch).unwrap_or(SignedDuration::MAX);
+            let watched = facts.ended_at(last).is_none_or(|ended| age(facts, ended) <= watch);
+            watched || (released.digest.is_some() && released.verdict.is_none())
+        }
+        State::Rejected(_) => false,
+    }
 }
 
 fn settle(facts: &Facts<'_>) -> Vec<Step> {
@@ -251,6 +269,13 @@ fn verdict_is_due(facts: &Facts<'_>) -> bool {
         && tags.verdict.is_none()
         && age(facts, at) >= watch
         && facts.alarms.iter().all(quiet)
+        && !went_red(facts, at.checked_add(watch).unwrap_or(Timestamp::MAX))
+}
+
+/// Whether an alarm went red since the last deployment began, and until then.
+fn went_red(facts: &Facts<'_>, until: Timestamp) -> bool {
+    let began = facts.last.as_ref().map_or(Timestamp::MAX, |last| last.began);
+    facts.reds.iter().any(|red| began <= red.since && red.since <= until)
 }
 
 /// What waits and may start. All that image-push would hold against it in any case is known
@@ -275,7 +300,7 @@ fn next(facts: &Facts<'_>) -> Result<Step, Nothing> {
         return Err(Nothing::Frozen { until, window });
     }
     let red = facts.alarms.iter();
-    let red = red.filter(|alarm| matches!(alarm.state, AlarmState::Alarm(_) | AlarmState::Missing));
+    let red = red.filter(|alarm| matches!(alarm.state, AlarmState::Alarm | AlarmState::Missing));
     let alarms: Vec<_> = red.map(|alarm| alarm.name.clone()).collect();
     if !alarms.is_empty() {
         return Err(Nothing::NotGreen { alarms });

@@ -100,7 +100,8 @@ fn facts(service: &Service) -> Facts<'_> {
         newest: None,
         last: Some(last("d-2", State::Succeeded, 10, 20)),
         before: None,
-        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, muted: None }],
+        alarms: vec![Alarm { name: "5xx".into(), state: AlarmState::Ok, changed: None, muted: None }],
+        reds: Vec::new(),
         waiting: Vec::new(),
         hook: None,
         left_over: Vec::new(),
@@ -126,7 +127,8 @@ fn holds(service: &Service, table: &[Case]) {
 }
 
 fn red(facts: &mut Facts<'_>, minute: i64) {
-    facts.alarms[0].state = AlarmState::Alarm(Some(at(minute)));
+    facts.alarms[0].state = AlarmState::Alarm;
+    facts.reds = vec![Red { alarm: "5xx".into(), since: at(minute) }];
 }
 
 #[test]
@@ -405,6 +407,7 @@ fn an_alarm_is_acted_on_if_it_went_red_in_a_deployment_or_its_watch_and_nobody_w
                 |f| {
                     red(f, 15);
                     f.alarms[0].name = "other".into();
+                    f.reds[0].alarm = "other".into();
                 },
                 &["nothing"],
             ),

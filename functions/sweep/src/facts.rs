@@ -13,7 +13,7 @@ use shared::release::State;
 use shared::revision::Revision;
 use tokio::time::{Instant, timeout};
 
-use crate::decide::{By, Facts, GRACE, Last, family_is_open, unsettled};
+use crate::decide::{By, Facts, GRACE, Last, family_is_open, history_is_open, unsettled};
 use crate::together::{Images, Together, words};
 use crate::{SIDE_BY_SIDE, one_off};
 
@@ -82,9 +82,16 @@ impl Many<'_> {
         let alarms = self.alarms_of(service, &ecs, group.as_ref(), &mut troubles);
         let now = aws.now();
         let waiting = self.waiting(service, &ecs, &live, now, &mut troubles);
+        let reds = alarms.iter().filter_map(|alarm| alarm.red(now)).collect();
         let (newest, hook, left_over) = (None, None, Vec::new());
         let mut facts =
-            Facts { now, service, ecs, live, newest, last, before, alarms, waiting, hook, left_over };
+            Facts { now, service, ecs, live, newest, last, before, alarms, reds, waiting, hook, left_over };
+        if let Some(last) = facts.last.as_ref().filter(|_| history_is_open(&facts)) {
+            match aws.reds(&facts.alarms, last.began).await {
+                Ok(reds) => facts.reds = reds,
+                Err(e) => troubles.push(words(&e)),
+            }
+        }
         if family_is_open(&facts) {
             facts.newest = aws.revision(facts.live.family()).await?;
         }
@@ -105,7 +112,7 @@ impl Many<'_> {
             Ok(alarm) => alarm,
             Err(e) => {
                 troubles.push(words(&e));
-                Alarm { name: name.clone(), state: AlarmState::Missing, muted: None }
+                Alarm { name: name.clone(), state: AlarmState::Missing, changed: None, muted: None }
             }
         });
         let alarms = each.collect();

@@ -41,7 +41,7 @@ use jiff::Timestamp;
 
 use address::Loopback;
 pub use clock::Clock;
-pub use cloudwatch::{Alarm, AlarmState};
+pub use cloudwatch::{Alarm, AlarmState, Red};
 pub use codedeploy::{Attempt, Created, Group, Order, Pace, Page};
 pub use deployment::{Described, Origin, Stop};
 pub use ecr::{Image, ImageId, Manifest, Scan};

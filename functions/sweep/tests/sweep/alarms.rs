@@ -53,6 +53,49 @@ async fn an_alarm_lost_during_the_canary_ends_with_the_version_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_that_is_green_again_is_found_in_its_history() {
+    let stage = watched().await;
+    // Red and green before the release began: not to blame.
+    stage.set_alarm("extra", "ALARM");
+    stage.set_alarm("extra", "OK");
+    let (_, id) = stage.release("api", "v2", &[]).await;
+    stage.canary(&id).await;
+    nothing_happens(&stage).await;
+    stage.set_alarm("extra", "ALARM");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    stage.set_alarm("extra", "OK");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let told = swept(&stage, "api").await;
+    assert!(told[0].2.starts_with(&format!("stop {id}: ")), "{told:?}");
+    assert_eq!(stage.ended(&id).await, "Stopped");
+    let (rollback, _) = stage.last("api");
+    assert_eq!(stage.ended(&rollback).await, "Succeeded");
+    later().await;
+    nothing_happens(&stage).await;
+    assert_eq!((stage.live("api"), stage.deployments("api")), ("api:1".into(), 2));
+    assert_eq!(stage.tag("api:2", "verdict").as_deref(), Some("rejected"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_is_not_good_whose_alarm_was_red_in_its_watch_and_green_at_its_end() {
+    let stage = watched().await;
+    let (_, id) = stage.release("api", "v2", &[]).await;
+    assert_eq!(stage.ended(&id).await, "Succeeded");
+    stage.set_alarm("extra", "ALARM");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    stage.set_alarm("extra", "OK");
+    // No sweep comes before the watch is over.
+    tokio::time::sleep(2 * WATCH).await;
+    let told = swept(&stage, "api").await;
+    assert!(told[0].2.starts_with("roll-back d-"), "{told:?}");
+    let (rollback, _) = stage.last("api");
+    assert_eq!(stage.ended(&rollback).await, "Succeeded");
+    later().await;
+    nothing_happens(&stage).await;
+    assert_eq!(stage.tag("api:2", "verdict").as_deref(), Some("rejected"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alarm_lost_within_the_watch_takes_the_release_back_once() {
     let stage = watched().await;
     let (_, id) = stage.release("api", "v2", &[]).await;
