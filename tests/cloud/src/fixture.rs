@@ -26,6 +26,8 @@ pub struct BlueGreen {
     pub listener: String,
     pub test_listener: String,
     pub target_groups: [String; 2],
+    /// Further members of its task definitions.
+    pub definition: Value,
 }
 
 /// What differs from the plain scene.
@@ -37,6 +39,8 @@ pub struct Scene {
     pub alarms: Vec<&'static str>,
     /// Production listener's port; the test listener has the next one.
     pub port: u16,
+    /// Further members of the service's task definitions.
+    pub definition: Value,
 }
 
 impl Default for Scene {
@@ -47,6 +51,7 @@ impl Default for Scene {
             termination_wait_minutes: 5,
             alarms: Vec::new(),
             port: 8080,
+            definition: json!({}),
         }
     }
 }
@@ -149,6 +154,7 @@ impl BlueGreen {
             listener,
             test_listener,
             target_groups,
+            definition: scene.definition.clone(),
         };
         let revision = scene_of.register(world, digest)?;
         scene_of.create_service(world, &revision, scene)?;
@@ -204,7 +210,7 @@ impl BlueGreen {
     pub fn register(&self, world: &mut impl Call, digest: &str) -> Result<String, Fault> {
         let known = world.call("ecr", "DescribeRepositories", json!({ "repositoryNames": [self.name] }))?;
         let image = format!("{}@{digest}", text(&known, "/repositories/0/repositoryUri"));
-        let input = json!({
+        let mut input = json!({
             "family": self.name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
             "cpu": "256", "memory": "512",
             "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
@@ -213,6 +219,9 @@ impl BlueGreen {
                 "portMappings": [{ "containerPort": 8080 }],
             }],
         });
+        for (name, value) in self.definition.as_object().into_iter().flatten() {
+            input[name] = value.clone();
+        }
         let answer = world.call("ecs", "RegisterTaskDefinition", input)?;
         Ok(text(&answer, "/taskDefinition/taskDefinitionArn"))
     }

@@ -54,6 +54,7 @@ pub struct Faults {
 
 type Running = Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>;
 type Function = Arc<dyn Fn(Value) -> Running + Send + Sync>;
+type Observer = Arc<dyn Fn(&mut World, &str, &str) + Send + Sync>;
 
 struct Shared {
     world: World,
@@ -69,6 +70,9 @@ struct Shared {
     calls: u64,
     functions: BTreeMap<String, Function>,
     running: Vec<AbortHandle>,
+    observer: Option<Observer>,
+    /// How far a signature's time may be off; any, if not set.
+    tolerance: Option<Ms>,
 }
 
 /// The cloud in this process. Dropping the last clone ends everything it runs.
@@ -106,6 +110,8 @@ impl InProcess {
             calls: 0,
             functions: BTreeMap::new(),
             running: Vec::new(),
+            observer: None,
+            tolerance: None,
         }));
         let changed = Arc::new(Notify::new());
         let driver = tokio::spawn(drive(Arc::clone(&shared), Arc::clone(&changed))).abort_handle();
@@ -160,6 +166,26 @@ impl InProcess {
     /// virtual clock counts sequential round trips.
     pub fn call_time(&self, time: Ms) {
         lock(&self.shared).call_time = time;
+    }
+
+    /// Ends what runs and forgets the functions, which may hold this cloud themselves.
+    pub fn end(&self) {
+        let mut shared = lock(&self.shared);
+        let functions = std::mem::take(&mut shared.functions);
+        let (running, observer) = (std::mem::take(&mut shared.running), shared.observer.take());
+        drop(shared);
+        running.iter().for_each(AbortHandle::abort);
+        drop((functions, observer));
+    }
+
+    /// Looks at the world just before a call of AWS is executed: at service and operation.
+    pub fn before_each_call(&self, look: impl Fn(&mut World, &str, &str) + Send + Sync + 'static) {
+        lock(&self.shared).observer = Some(Arc::new(look));
+    }
+
+    /// Refuses what is signed at another time than now, as AWS does beyond five minutes.
+    pub fn signed_within(&self, tolerance: Ms) {
+        lock(&self.shared).tolerance = Some(tolerance);
     }
 
     /// Calls made so far: of AWS, and requests over HTTP.

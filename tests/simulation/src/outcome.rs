@@ -1,6 +1,7 @@
 //! What a run comes to in the end, without the moments at which it did.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use cloud::slack::Post;
 use serde_json::{Value, json};
@@ -35,17 +36,28 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.live.iter().map(|(service, version)| format!("{service} {version}"));
+        let verdicts = self.verdicts.iter().map(|(image, verdict)| format!("{image} {verdict}"));
+        let told = self.told.iter().map(|(channel, titles)| format!("#{channel} {}", titles.join(" | ")));
+        let all: Vec<_> = live.chain(verdicts).chain(told).collect();
+        f.write_str(&all.join(", "))
+    }
+}
+
 /// The version that has all of a service's traffic.
 fn live(account: &Account, name: &str) -> String {
     let input = json!({ "cluster": format!("{name}-cluster"), "services": [name] });
-    let service = account.call("ecs", "DescribeServices", input)["services"][0].take();
+    let service = account.ask("ecs", "DescribeServices", input).unwrap_or_default()["services"][0].take();
     let sets = service["taskSets"].as_array().filter(|sets| !sets.is_empty());
     let sets = sets.or(service["deployments"].as_array()).cloned().unwrap_or_default();
     let Some(primary) = sets.iter().find(|set| set["status"] == "PRIMARY") else {
         return "nothing serves".to_owned();
     };
     let known =
-        account.call("ecs", "DescribeTaskDefinition", json!({ "taskDefinition": primary["taskDefinition"] }));
+        account.ask("ecs", "DescribeTaskDefinition", json!({ "taskDefinition": primary["taskDefinition"] }));
+    let known = known.unwrap_or_default();
     let image = known["taskDefinition"]["containerDefinitions"][0]["image"].as_str().unwrap_or_default();
     let digest = image.rsplit('@').next().unwrap_or_default();
     tag(account, name, digest)
@@ -53,7 +65,7 @@ fn live(account: &Account, name: &str) -> String {
 
 fn tag(account: &Account, repository: &str, digest: &str) -> String {
     let input = json!({ "repositoryName": repository, "imageIds": [{ "imageDigest": digest }] });
-    let known = account.try_call("ecr", "DescribeImages", input).unwrap_or_default();
+    let known = account.ask("ecr", "DescribeImages", input).unwrap_or_default();
     let mut tags: Vec<_> = known["imageDetails"][0]["imageTags"]
         .as_array()
         .into_iter()
@@ -68,10 +80,10 @@ fn verdicts(account: &Account) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for family in ["api", "web"] {
         let input = json!({ "familyPrefix": family });
-        let arns = account.call("ecs", "ListTaskDefinitions", input)["taskDefinitionArns"].take();
+        let arns = account.ask("ecs", "ListTaskDefinitions", input).unwrap_or_default()["taskDefinitionArns"].take();
         for arn in arns.as_array().into_iter().flatten() {
             let input = json!({ "taskDefinition": arn, "include": ["TAGS"] });
-            let known = account.call("ecs", "DescribeTaskDefinition", input);
+            let known = account.ask("ecs", "DescribeTaskDefinition", input).unwrap_or_default();
             let tags = known["tags"].as_array().cloned().unwrap_or_default();
             let value = |key: &str| {
                 let tag = tags.iter().find(|tag| tag["key"] == key)?;

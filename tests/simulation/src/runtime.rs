@@ -16,6 +16,8 @@ fn virtually<T>(work: impl Future<Output = T>) -> T {
 
 /// Does `each` of so many pieces of work, on all cores; gives what they give, in their order.
 pub fn side_by_side<I: Sync, T: Send>(items: &[I], each: impl AsyncFn(&I) -> T + Sync) -> Vec<T> {
+    // A second time, it is there already.
+    let _ = tracing::subscriber::set_global_default(crate::invariants::Logs);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let cores = thread::available_parallelism().map_or(1, usize::from);

@@ -138,6 +138,12 @@ impl Client {
         let answer = {
             let mut state = lock(&self.shared);
             state.catch_up();
+            if let Some(refusal) = state.skewed(request) {
+                return refusal;
+            }
+            if let (Some(look), Some((service, operation))) = (state.observer.clone(), wire::named(request)) {
+                look(&mut state.world, service, &operation);
+            }
             state.world.handle(request)
         };
         self.changed.notify_one();
@@ -181,6 +187,20 @@ impl Client {
             }
             Reaction::Silence => pending().await,
         }
+    }
+}
+
+impl Shared {
+    /// AWS's answer to a request of a machine whose clock is wrong.
+    fn skewed(&self, request: &Request) -> Option<Response> {
+        let now = self.now();
+        let signed = request.header("x-amz-date").and_then(crate::time::parse_iso)?;
+        let tolerance = self.tolerance.filter(|tolerance| signed.abs_diff(now) > *tolerance)?;
+        let message = format!("Signature expired or not yet current: off by more than {tolerance} ms");
+        let fault = Fault { status: 403, ..Fault::new("InvalidSignatureException", message) };
+        let mut response = wire::refusal(request, &fault);
+        response.headers.push(("date".to_owned(), crate::time::http_date(now)));
+        Some(response)
     }
 }
 

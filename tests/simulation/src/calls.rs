@@ -1,0 +1,267 @@
+//! The calls that handlers make of AWS, of Slack and of a service under test: numbered, and
+//! where they end their handler.
+//!
+//! Calls of all functions are numbered in the order in which they are made. A crash names one
+//! of these numbers, and what becomes of the call and of its handler.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use fastrand::Rng;
+use tokio::sync::Notify;
+
+use crate::turns::Turns;
+
+/// What happens at a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Crash {
+    /// The handler ends before it.
+    Before,
+    /// It is executed, and the handler ends before it has the answer.
+    After,
+    /// It is executed, its answer is lost, and the handler goes on.
+    AnswerLost,
+}
+
+impl Crash {
+    pub const ALL: [Self; 3] = [Self::Before, Self::After, Self::AnswerLost];
+}
+
+/// What becomes of an event whose handler crashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redelivery {
+    /// Lambda delivers it again, as it does with what is invoked asynchronously.
+    Again,
+    /// It is lost.
+    Never,
+}
+
+/// What a call does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    /// It tells somebody, and no function ever reads it.
+    Tell,
+}
+
+/// A call that a function made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub function: &'static str,
+    /// Which of all invocations made it.
+    pub invocation: usize,
+    /// The operation, or method and URL.
+    pub what: String,
+    pub access: Access,
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.what, self.function)
+    }
+}
+
+/// Where handlers of a run end.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub crashes: BTreeMap<usize, Crash>,
+    pub redelivery: Redelivery,
+    pub seed: u64,
+}
+
+impl Plan {
+    pub fn none() -> Self {
+        Self { crashes: BTreeMap::new(), redelivery: Redelivery::Again, seed: 0 }
+    }
+}
+
+/// The calls of a run, shared by all its handlers.
+#[derive(Debug, Clone)]
+pub struct Calls {
+    state: Arc<Mutex<State>>,
+    pub turns: Turns,
+}
+
+#[derive(Debug)]
+struct State {
+    plan: Plan,
+    made: Vec<Called>,
+    invocations: usize,
+    /// Calls of a hundred at which the handler ends, by chance.
+    share: u8,
+    chance: Rng,
+}
+
+/// One invocation of a function.
+#[derive(Debug, Clone)]
+pub struct Invoked {
+    pub function: &'static str,
+    pub number: usize,
+    dead: Arc<Notify>,
+}
+
+tokio::task_local! {
+    /// Whose call it is.
+    static INVOKED: Invoked;
+}
+
+impl Calls {
+    pub fn new(plan: Plan, turns: Turns) -> Self {
+        let chance = Rng::with_seed(plan.seed);
+        let state = State { plan, made: Vec::new(), invocations: 0, share: 0, chance };
+        Self { state: Arc::new(Mutex::new(state)), turns }
+    }
+
+    pub fn redelivery(&self) -> Redelivery {
+        self.lock().plan.redelivery
+    }
+
+    /// All calls so far, by number.
+    pub fn made(&self) -> Vec<Called> {
+        self.lock().made.clone()
+    }
+
+    /// From now on, so many calls of a hundred end their handler.
+    pub fn crash_by_chance(&self, share: u8) {
+        self.lock().share = share;
+    }
+
+    /// Runs a handler until it ends, or crashes: then there is nothing.
+    pub async fn run<T>(&self, function: &'static str, handler: impl Future<Output = T>) -> Option<T> {
+        let number = {
+            let mut state = self.lock();
+            state.invocations += 1;
+            state.invocations
+        };
+        self.turns.begins(function, number);
+        let dead = Arc::new(Notify::new());
+        let invoked = Invoked { function, number, dead: Arc::clone(&dead) };
+        let outcome = tokio::select! {
+            biased;
+            () = dead.notified() => None,
+            done = INVOKED.scope(invoked, handler) => Some(done),
+        };
+        self.turns.ends(number);
+        outcome
+    }
+
+    /// The cloud's client, with the crashes that are planned.
+    pub fn http_client(&self, inner: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(Client { inner, calls: self.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, invoked: &Invoked, request: &HttpRequest) -> (Access, Option<Crash>) {
+        let mut state = self.lock();
+        let what = named(request);
+        let access = access(&what);
+        let number = state.made.len();
+        state.made.push(Called {
+            function: invoked.function,
+            invocation: invoked.number,
+            what,
+            access,
+        });
+        let mut crash = state.plan.crashes.remove(&number);
+        if crash.is_none() && state.share > 0 && state.chance.u8(0..100) < state.share {
+            crash = Some(Crash::ALL[state.chance.usize(0..Crash::ALL.len())]);
+        }
+        (access, crash)
+    }
+}
+
+fn access(what: &str) -> Access {
+    let reads = ["Get", "List", "Describe", "BatchGet", "GET ", "HEAD "];
+    // Slack's own state is read by notify alone.
+    let tells = ["Publish", "PutMetricData", "POST slack.com"];
+    if tells.iter().any(|prefix| what.starts_with(prefix)) {
+        Access::Tell
+    } else if reads.iter().any(|prefix| what.starts_with(prefix)) {
+        Access::Read
+    } else {
+        Access::Write
+    }
+}
+
+/// The operation of a call of AWS, or method and URL.
+fn named(request: &HttpRequest) -> String {
+    let target = request.headers().get("x-amz-target");
+    if let Some(operation) = target.and_then(|target| target.rsplit('.').next()) {
+        return operation.to_owned();
+    }
+    let uri = request.uri();
+    let path = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    if let Some((_, operation)) = path.rsplit_once("/operation/") {
+        return operation.to_owned();
+    }
+    let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    action.map_or_else(|| format!("{} {path}", request.method()), str::to_owned)
+}
+
+#[derive(Debug)]
+struct Client {
+    inner: SharedHttpClient,
+    calls: Calls,
+}
+
+impl HttpClient for Client {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Connector { inner, calls: self.calls.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    calls: Calls,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = self.inner.clone();
+        let Ok(invoked) = INVOKED.try_with(Clone::clone) else { return inner.call(request) };
+        let (access, crash) = self.calls.begin(&invoked, &request);
+        let turns = self.calls.turns.clone();
+        HttpConnectorFuture::new(async move {
+            turns.wait(invoked.number, access).await;
+            let answer = match crash {
+                None => inner.call(request).await,
+                Some(Crash::Before) => {
+                    invoked.dead.notify_one();
+                    pending().await
+                }
+                Some(Crash::After) => {
+                    let _ = inner.call(request).await;
+                    invoked.dead.notify_one();
+                    pending().await
+                }
+                Some(Crash::AnswerLost) => {
+                    let _ = inner.call(request).await;
+                    Err(ConnectorError::io("the connection broke before the answer (planned)".into()))
+                }
+            };
+            turns.done(invoked.number);
+            answer
+        })
+    }
+}

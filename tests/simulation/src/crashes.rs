@@ -1,0 +1,145 @@
+//! A crash at every call of a scenario, one in a run or two.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::calls::{Access, Called, Crash, Plan, Redelivery};
+use crate::functions::HOOK;
+use crate::run::{Run, run};
+use crate::runtime::side_by_side;
+use crate::scenarios::Scenario;
+use crate::step::Story;
+use crate::turns::Turns;
+
+/// One run to be tried.
+#[derive(Debug, Clone)]
+pub struct Crashing<'a> {
+    pub story: &'a Story,
+    /// What the story comes to without a crash.
+    pub usual: &'a Run,
+    pub crashes: BTreeMap<usize, Crash>,
+    pub redelivery: Redelivery,
+}
+
+impl fmt::Display for Crashing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.story.name)?;
+        for (call, crash) in &self.crashes {
+            let what = self.usual.calls.get(*call).map(ToString::to_string);
+            write!(f, " {crash:?} {call} ({}),", what.as_deref().unwrap_or("a later one"))?;
+        }
+        write!(f, " {:?}", self.redelivery)
+    }
+}
+
+/// A run that does not hold: the run, the check, what it says.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub run: String,
+    pub check: String,
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  {}: {}", self.run, self.check, self.what)
+    }
+}
+
+/// Runs each without a crash; what does not hold even then comes as a failure.
+pub fn usual(scenarios: &[Scenario]) -> Vec<Result<Run, Failure>> {
+    side_by_side(scenarios, async |scenario| {
+        run(&scenario.story, Plan::none(), Turns::default()).await.map_err(|violation| Failure {
+            run: scenario.story.to_string(),
+            check: violation.invariant.to_owned(),
+            what: format!("{}\n{}", violation.what, violation.timeline),
+        })
+    })
+}
+
+/// A crash at each call, in each of the ways, with the event delivered again and lost.
+pub fn singles<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
+    let mut all = Vec::new();
+    for redelivery in [Redelivery::Again, Redelivery::Never] {
+        for crash in Crash::ALL {
+            all.extend((0..usual.calls.len()).map(|call| Crashing {
+                story,
+                usual,
+                crashes: BTreeMap::from([(call, crash)]),
+                redelivery,
+            }));
+        }
+    }
+    all
+}
+
+/// Calls at which a crash differs from one at another call: the first of each invocation, and
+/// those that change something. Between two of them a handler has only read, so a crash at a
+/// read leaves what a crash before the next change leaves.
+fn different(calls: &[Called], from: usize) -> Vec<(usize, Crash)> {
+    let mut all = Vec::new();
+    for (n, call) in calls.iter().enumerate().skip(from) {
+        let is_first = calls[..n].iter().all(|before| before.invocation != call.invocation);
+        match call.access {
+            Access::Read if is_first => all.push((n, Crash::Before)),
+            Access::Read => {}
+            Access::Write | Access::Tell => all.extend(Crash::ALL.map(|crash| (n, crash))),
+        }
+    }
+    // notify has tests of its own for all that befalls it; here it only tells.
+    all.retain(|(n, _)| calls[*n].function != "notify");
+    all
+}
+
+/// First crashes of pairs.
+pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
+    let mut all = Vec::new();
+    for redelivery in [Redelivery::Again, Redelivery::Never] {
+        all.extend(different(&usual.calls, 0).into_iter().map(|(call, crash)| Crashing {
+            story,
+            usual,
+            crashes: BTreeMap::from([(call, crash)]),
+            redelivery,
+        }));
+    }
+    all
+}
+
+/// Every second crash after a first one, as the calls are after it.
+pub fn seconds<'a>(first: &Crashing<'a>, after: &Run) -> Vec<Crashing<'a>> {
+    let from = first.crashes.keys().next_back().map_or(0, |call| call + 1);
+    different(&after.calls, from)
+        .into_iter()
+        .map(|(call, crash)| {
+            let mut pair = first.clone();
+            pair.crashes.insert(call, crash);
+            pair
+        })
+        .collect()
+}
+
+impl Crashing<'_> {
+    /// Runs it; it must come to the same as without a crash.
+    pub async fn attempt(&self) -> Result<Run, Failure> {
+        let plan = Plan { crashes: self.crashes.clone(), redelivery: self.redelivery, seed: self.story.seed };
+        let failure = |check: &str, what: String| Failure {
+            run: self.to_string(),
+            check: check.to_owned(),
+            what,
+        };
+        let run = run(self.story, plan, Turns::default())
+            .await
+            .map_err(|violation| failure(violation.invariant, violation.what.clone()))?;
+        let (came, was) = (&run.outcome, &self.usual.outcome);
+        if self.loses_a_hook() || (came.live == was.live && came.rejected() == was.rejected()) {
+            return Ok(run);
+        }
+        Err(failure("the same comes of it", format!("{came:?}\n  {was:?}")))
+    }
+
+    /// A hook whose event is lost for good has no verdict: its deployment is stopped.
+    fn loses_a_hook(&self) -> bool {
+        let hook = |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == HOOK);
+        self.redelivery == Redelivery::Never && self.crashes.keys().any(|call| hook(call))
+    }
+}

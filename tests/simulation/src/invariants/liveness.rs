@@ -1,0 +1,124 @@
+//! What must happen, and until when.
+
+use cloud::{MINUTE, Ms};
+use serde_json::json;
+
+use super::seen::{Became, Seen, Start};
+use super::soon;
+use crate::account::{Account, SERVICES};
+use crate::step::Image;
+
+type Holds = Result<(), String>;
+
+/// How often the rollback that an alarm asks for was given the time of a canary and the end
+/// of the old tasks.
+const ROLLED: Ms = 15 * MINUTE;
+
+pub fn in_time(seen: &Seen, _: &Account) -> Holds {
+    let late = |error: &str| error.contains("within one hour");
+    match seen.deployments.iter().find(|(_, deployment)| late(&deployment.error)) {
+        Some((id, deployment)) => Err(format!("{id}: {}", deployment.error)),
+        None => Ok(()),
+    }
+}
+
+/// An alarm that went red during a release, or within its watch, has ended it, or somebody was
+/// told.
+pub fn taken_back(seen: &Seen, account: &Account) -> Holds {
+    let now = account.now();
+    for start in seen.releases() {
+        let changes = seen.alarms.get(&start.service).map(Vec::as_slice).unwrap_or_default();
+        let red = changes.iter().find(|(at, became)| {
+            *became == Became::Red && *at > start.at + super::READ && *at < until(seen, start)
+        });
+        let Some((red, _)) = red else { continue };
+        let due = (*red).max(seen.fair_since) + soon(account) + ROLLED;
+        if now < due || serves_other(seen, start) || superseded(seen, start) || told(seen, account, *red) {
+            continue;
+        }
+        return Err(format!("{} of {} serves, and its alarm went red at {red}", start.revision, start.service));
+    }
+    Ok(())
+}
+
+/// Until when an alarm counts against a release.
+fn until(seen: &Seen, start: &Start) -> Ms {
+    let deployments = seen.deployments.values();
+    let own = deployments.filter(|deployment| {
+        start.service == "api" && deployment.began.abs_diff(start.at) < 5_000
+    });
+    match own.last() {
+        Some(deployment) if deployment.is_active() => Ms::MAX,
+        Some(deployment) if deployment.status == "Succeeded" => (deployment.since + seen.watch).saturating_sub(5_000),
+        Some(deployment) => deployment.since,
+        // ECS tells no end: at least so long.
+        None => start.at + seen.watch.min(60_000),
+    }
+}
+
+fn serves_other(seen: &Seen, start: &Start) -> bool {
+    let live = seen.live.get(start.service.as_str()).map(String::as_str).unwrap_or_default();
+    live != start.revision
+}
+
+/// Something newer was started since, which the alarm did not hold back.
+fn superseded(seen: &Seen, start: &Start) -> bool {
+    seen.starts.iter().any(|other| other.service == start.service && other.at > start.at)
+}
+
+/// The on-call channel's message went to the topic since then.
+fn told(seen: &Seen, account: &Account, since: Ms) -> bool {
+    let published = seen.done.iter().rev().take_while(|done| done.at >= since);
+    let tells = published.into_iter().any(|done| done.operation == "Publish");
+    tells && account.now() > since
+}
+
+/// What was pushed last, and nothing stands against, is started soon.
+pub fn nothing_waits(seen: &Seen, account: &Account) -> Holds {
+    let now = account.now();
+    for service in SERVICES {
+        let repository = Seen::repository(account, service);
+        let Some(pushed) = seen.pushed[repository].last() else { continue };
+        let clear = seen.clear_since[service].max(pushed.at);
+        let waits = now > clear + soon(account);
+        if !waits || pushed.deleted || pushed.image.findings().is_some_and(|_| gated(account)) {
+            continue;
+        }
+        let began = seen.starts.iter().any(|start| start.service == service && start.digest == pushed.digest);
+        let rejected = seen.rejected.contains_key(&(service.to_owned(), pushed.digest.clone()));
+        // Where nothing but people can go on, or the service cannot be released any more.
+        let stuck = seen.stuck(account, service);
+        if began || rejected || stuck || pushed.image == Image::Unscanned || pushed.tag == 1 {
+            continue;
+        }
+        return Err(format!("{repository}:v{} waits for {service} since {clear}", pushed.tag));
+    }
+    Ok(())
+}
+
+fn gated(account: &Account) -> bool {
+    account.config.gate == crate::config::Gate::Scan
+}
+
+pub fn at_rest(_: &Seen, account: &Account) -> Holds {
+    for service in SERVICES {
+        if let Some(id) = crate::run::active(account, service) {
+            return Err(format!("{id} of {service} has not ended"));
+        }
+    }
+    Ok(())
+}
+
+/// What could not be told stands in the dead-letter queue.
+pub fn all_told(_: &Seen, account: &Account) -> Holds {
+    for queue in ["notify", "notify-dead"] {
+        let known = account.ask("sqs", "GetQueueUrl", json!({ "QueueName": queue })).unwrap_or_default();
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let input = json!({ "QueueUrl": known["QueueUrl"], "AttributeNames": names });
+        let known = account.ask("sqs", "GetQueueAttributes", input).unwrap_or_default()["Attributes"].take();
+        if names.iter().any(|name| known[*name] != "0") {
+            return Err(format!("{queue} holds {known}"));
+        }
+    }
+    Ok(())
+}

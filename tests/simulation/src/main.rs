@@ -1,0 +1,237 @@
+//! `cargo simulation`: Sluice held against its invariants, in as many runs as one likes.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+use simulation::crashes::{Crashing, Failure, singles, usual};
+use simulation::runtime::side_by_side;
+use simulation::shrink::shrink;
+use simulation::step::Story;
+use simulation::turns::Turns;
+use simulation::{calls, history, hunt, interleave, pairs, run, scenarios};
+
+#[derive(Parser)]
+#[command(name = "cargo simulation", about = "Sluice on the local cloud, held against its invariants")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every scenario without a crash
+    Scenarios {
+        /// Only those whose name has this in it
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// A crash at each call of each scenario
+    Crashes {
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Takes each so many'th
+        #[arg(long, default_value_t = 1)]
+        stride: usize,
+    },
+    /// Every pair of crashes of the core scenarios
+    Pairs {
+        #[arg(long, default_value = "")]
+        only: String,
+        #[arg(long, default_value_t = 1)]
+        stride: usize,
+    },
+    /// Two handlers at once, in every order of their calls
+    Interleavings {
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Runs at most so many orders of two handlers
+        #[arg(long, default_value_t = 2_000)]
+        most: usize,
+    },
+    /// Random histories
+    Histories {
+        /// The first seed
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        #[arg(long, default_value_t = 10_000)]
+        count: u64,
+    },
+    /// One history, told with its timeline
+    History { seed: u64 },
+    /// One scenario, told with its timeline
+    Scenario { name: String },
+    /// Looks for one run that does not hold, by all means in turn
+    Hunt {
+        #[arg(long, default_value_t = 2_000)]
+        runs: usize,
+    },
+    /// All of it, as far as so many minutes go, and the figures
+    All {
+        #[arg(long, default_value_t = 1)]
+        stride: usize,
+        #[arg(long, default_value_t = 10_000)]
+        histories: u64,
+        #[arg(long, default_value_t = 2_000)]
+        most: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Scenarios { only } => ended(&scenarios_hold(&only)),
+        Command::Crashes { only, stride } => ended(&crashes_hold(&only, stride)),
+        Command::Pairs { only, stride } => ended(&pairs_hold(&only, stride)),
+        Command::Interleavings { only, most } => ended(&interleavings_hold(&only, most)),
+        Command::Histories { seed, count } => ended(&histories_hold(seed, count)),
+        Command::History { seed } => tell(&history::of(seed)),
+        Command::Scenario { name } => {
+            let found = scenarios::all().into_iter().map(|scenario| scenario.story);
+            let mut found = found.chain(interleave::all()).filter(|story| story.name == name);
+            found.next().map_or_else(|| no_scenario(&name), |story| tell(&story))
+        }
+        Command::Hunt { runs } => match hunt::hunt(runs) {
+            Ok(runs) => {
+                println!("nothing found in {runs} runs");
+                ExitCode::SUCCESS
+            }
+            Err(caught) => {
+                println!("{caught}");
+                ExitCode::FAILURE
+            }
+        },
+        Command::All { stride, histories, most } => {
+            let mut failures = scenarios_hold("");
+            failures.extend(crashes_hold("", stride));
+            failures.extend(pairs_hold("", stride));
+            failures.extend(interleavings_hold("", most));
+            failures.extend(histories_hold(0, histories));
+            ended(&failures)
+        }
+    }
+}
+
+fn no_scenario(name: &str) -> ExitCode {
+    eprintln!("no scenario is named '{name}'; `cargo simulation scenarios` lists them");
+    ExitCode::FAILURE
+}
+
+fn ended(failures: &[Failure]) -> ExitCode {
+    for failure in failures {
+        println!("{failure}");
+    }
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        println!("{} runs do not hold", failures.len());
+        ExitCode::FAILURE
+    }
+}
+
+/// What a kind of runs came to: `11,204 crashes of 98 scenarios, 0 do not hold (312 s, 36 a second)`.
+fn figure(runs: usize, what: &str, failures: usize, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    #[allow(clippy::cast_precision_loss)]
+    let rate = runs as f64 / seconds.max(0.001);
+    println!("{runs} {what}, {failures} do not hold ({seconds:.0} s, {rate:.1} a second)");
+}
+
+fn chosen(only: &str) -> Vec<scenarios::Scenario> {
+    scenarios::all().into_iter().filter(|scenario| scenario.story.name.contains(only)).collect()
+}
+
+fn scenarios_hold(only: &str) -> Vec<Failure> {
+    let (scenarios, began) = (chosen(only), Instant::now());
+    let mut failures = Vec::new();
+    for (scenario, result) in scenarios.iter().zip(usual(&scenarios)) {
+        match result {
+            Ok(run) => println!("{}: {} calls, {}", scenario.story.name, run.calls.len(), run.outcome),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    figure(scenarios.len(), "scenarios", failures.len(), began);
+    failures
+}
+
+fn crashes_hold(only: &str, stride: usize) -> Vec<Failure> {
+    let (scenarios, began) = (chosen(only), Instant::now());
+    let usuals: Vec<_> = scenarios.iter().zip(usual(&scenarios)).collect();
+    let plans = usuals.iter().filter_map(|(scenario, run)| {
+        let run = run.as_ref().ok()?;
+        Some(singles(&scenario.story, run))
+    });
+    let plans: Vec<Crashing<'_>> = plans.flatten().collect();
+    let all = plans.len();
+    let plans: Vec<_> = plans.into_iter().step_by(stride).collect();
+    let failures: Vec<_> =
+        side_by_side(&plans, async |plan| plan.attempt().await.err()).into_iter().flatten().collect();
+    figure(plans.len(), &format!("of {all} crashes in {} scenarios", scenarios.len()), failures.len(), began);
+    failures
+}
+
+fn pairs_hold(only: &str, stride: usize) -> Vec<Failure> {
+    let began = Instant::now();
+    let scenarios: Vec<_> = chosen(only).into_iter().filter(|scenario| scenario.is_core).collect();
+    let (mut all, mut tried, mut failures) = (0, 0, Vec::new());
+    for (scenario, usual) in scenarios.iter().zip(usual(&scenarios)) {
+        let Ok(usual) = usual else { continue };
+        let (of, ran, failed) = pairs::all(&scenario.story, &usual, stride);
+        println!("{}: {ran} of {of} pairs", scenario.story.name);
+        (all, tried) = (all + of, tried + ran);
+        failures.extend(failed);
+    }
+    figure(tried, &format!("of {all} pairs of crashes in {} scenarios", scenarios.len()), failures.len(), began);
+    failures
+}
+
+fn interleavings_hold(only: &str, most: usize) -> Vec<Failure> {
+    let began = Instant::now();
+    let stories: Vec<Story> =
+        interleave::all().into_iter().filter(|story| story.name.contains(only)).collect();
+    let walked = side_by_side(&stories, async |story| interleave::walk(story, most).await);
+    let (mut runs, mut failures) = (0, Vec::new());
+    for (story, walked) in stories.iter().zip(walked) {
+        let how = if walked.is_whole { "all" } else { "the first" };
+        println!("{}: {how} {} orders", story.name, walked.runs);
+        runs += walked.runs;
+        failures.extend(walked.failures);
+    }
+    figure(runs, &format!("orders of {} pairs of handlers", stories.len()), failures.len(), began);
+    failures
+}
+
+fn histories_hold(seed: u64, count: u64) -> Vec<Failure> {
+    let (seeds, began) = ((seed..seed + count).collect::<Vec<_>>(), Instant::now());
+    let failed = side_by_side(&seeds, async |seed| {
+        let story = history::of(*seed);
+        let violation = run::run(&story, calls::Plan::none(), Turns::default()).await.err()?;
+        let (story, violation) = shrink(story, *violation).await;
+        Some(Failure {
+            run: format!("{story}  (`cargo simulation history {seed}` tells all of it)"),
+            check: violation.invariant.to_owned(),
+            what: violation.what,
+        })
+    });
+    let failures: Vec<_> = failed.into_iter().flatten().collect();
+    figure(seeds.len(), "histories", failures.len(), began);
+    failures
+}
+
+/// Runs a story, and prints all that happens.
+fn tell(story: &Story) -> ExitCode {
+    println!("{story}");
+    let told = side_by_side(&[story], async |story| {
+        run::run(story, calls::Plan::none(), Turns::default()).await
+    });
+    match told.into_iter().next() {
+        Some(Ok(run)) => {
+            println!("{}", run.outcome);
+            ExitCode::SUCCESS
+        }
+        Some(Err(violation)) => {
+            println!("{}\n{violation}", violation.timeline);
+            ExitCode::FAILURE
+        }
+        None => ExitCode::FAILURE,
+    }
+}
