@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::aws::{EcsService, Image};
 use shared::config::{ImageRule, Service};
 use shared::events::ecr::{Cause, ImageEvent};
-use shared::image::is_companion_tag;
+use shared::image::{Digest, is_companion_tag};
 use shared::revision::Revision;
 
 use crate::ImagePush;
@@ -43,7 +43,7 @@ pub fn waiting<'a>(
     let of = |rules: Vec<&ImageRule>| {
         let repository = &rules.first()?.repository;
         let since = since(&rules, ecs, live)?;
-        let image = newest(images(repository), &rules, since, grace, now).ok()?;
+        let image = newest(images(repository), &rules, &since, grace, now).ok()?;
         Some(Waiting { repository: repository.clone(), image })
     };
     by_repository(service).into_iter().filter_map(of).collect()
@@ -90,12 +90,13 @@ impl ImagePush {
         live: &Revision,
         waited: Waited,
     ) -> anyhow::Result<Result<Candidate<'a>, Nothing>> {
-        let Some(since) = since(&rules, ecs, live).or(waited.since) else {
+        let waited_since = waited.since.map(|at| Since { at, live: None });
+        let Some(since) = since(&rules, ecs, live).or(waited_since) else {
             return Ok(Err(Nothing::NoBaseline));
         };
-        let Some(rule) = rules.first() else { return Ok(Err(Nothing::NothingNewer { since })) };
+        let Some(rule) = rules.first() else { return Ok(Err(Nothing::NothingNewer { since: since.at })) };
         let images = self.aws.tagged_images(&rule.repository).await?;
-        Ok(newest(&images, &rules, since, waited.grace, self.aws.now())
+        Ok(newest(&images, &rules, &since, waited.grace, self.aws.now())
             .map(|image| Candidate { rules, image }))
     }
 
@@ -137,38 +138,52 @@ fn by_repository(service: &Service) -> Vec<Vec<&ImageRule>> {
     all
 }
 
-/// Since when images of a repository are the service's next: when the live one was pushed, or,
-/// where Sluice has not released from there, when it first looked.
-fn since(rules: &[&ImageRule], ecs: &EcsService, live: &Revision) -> Option<Timestamp> {
+/// Since when images of a repository are the service's next.
+struct Since {
+    at: Timestamp,
+    /// The image that was pushed then, and is live. ECR's clock has whole seconds: another one
+    /// of the same second is as new, and has its turn.
+    live: Option<Digest>,
+}
+
+/// When the live one was pushed, or, where Sluice has not released from there, when it first
+/// looked.
+fn since(rules: &[&ImageRule], ecs: &EcsService, live: &Revision) -> Option<Since> {
     let released = live.release.digest.as_ref();
     let from_here = |rule: &&ImageRule| {
         let image = &live.container(&rule.container)?.image;
         Some(image.is_of(&rule.repository) && image.digest.as_ref() == Some(released?))
     };
     let from_here = rules.iter().any(|rule| from_here(rule) == Some(true));
-    if from_here { live.release.pushed_at } else { ecs.baseline.or(live.release.pushed_at) }
+    if from_here {
+        Some(Since { at: live.release.pushed_at?, live: released.cloned() })
+    } else {
+        Some(Since { at: ecs.baseline.or(live.release.pushed_at)?, live: None })
+    }
 }
 
 fn newest(
     images: &[Image],
     rules: &[&ImageRule],
-    since: Timestamp,
+    since: &Since,
     grace: SignedDuration,
     now: Timestamp,
 ) -> Result<Image, Nothing> {
+    let is_newer = |image: &&Image| {
+        let as_new = || since.live.as_ref().is_some_and(|live| *live != image.digest);
+        image.pushed_at > since.at || (image.pushed_at == since.at && as_new())
+    };
     let fits = |tag: &String| !is_companion_tag(tag) && rules.iter().any(|rule| rule.tags.matches(tag));
     let fitting = images.iter().filter(|image| image.tags.iter().any(fits));
-    match fitting.max_by_key(|image| image.pushed_at) {
-        Some(image) if image.pushed_at > since => {
-            let pushed_at = image.pushed_at;
-            // The clock has whole seconds.
-            if now.max(pushed_at).duration_since(pushed_at) < grace {
-                Err(Nothing::EventFirst { pushed_at })
-            } else {
-                Ok(image.clone())
-            }
-        }
-        Some(_) | None => Err(Nothing::NothingNewer { since }),
+    let Some(image) = fitting.filter(is_newer).max_by_key(|image| image.pushed_at) else {
+        return Err(Nothing::NothingNewer { since: since.at });
+    };
+    let pushed_at = image.pushed_at;
+    // The clock has whole seconds.
+    if now.max(pushed_at).duration_since(pushed_at) < grace {
+        Err(Nothing::EventFirst { pushed_at })
+    } else {
+        Ok(image.clone())
     }
 }
 
@@ -193,7 +208,8 @@ mod tests {
         let rule = ImageRule { repository: "api".into(), container: "app".into(), tags };
         let of = |images: &[(&str, i64)], since: i64, now: i64| {
             let images: Vec<_> = images.iter().map(|(tag, minute)| image(tag, *minute)).collect();
-            let found = newest(&images, &[&rule], at(since), SignedDuration::from_mins(5), at(now));
+            let since = Since { at: at(since), live: Some(image("live", since).digest) };
+            let found = newest(&images, &[&rule], &since, SignedDuration::from_mins(5), at(now));
             found.map(|image| image.tags[0].clone())
         };
         let all = [("v2", 20), ("v3", 30), ("v1", 10), ("latest", 40), ("sha256-0.sig", 50)];
@@ -202,5 +218,19 @@ mod tests {
         assert_eq!(of(&all, 10, 34), Err(Nothing::EventFirst { pushed_at: at(30) }), "nor is v2 started");
         assert_eq!(of(&all, 30, 60), Err(Nothing::NothingNewer { since: at(30) }));
         assert_eq!(of(&[], 0, 60), Err(Nothing::NothingNewer { since: at(0) }));
+    }
+
+    #[test]
+    fn another_image_of_the_same_second_as_the_live_one_has_its_turn() {
+        let tags = TagPattern::new("v[0-9]+").unwrap();
+        let rule = ImageRule { repository: "api".into(), container: "app".into(), tags };
+        let other = Image { digest: format!("sha256:{:064}", 7).parse().unwrap(), ..image("v3", 20) };
+        let images = [other.clone(), image("v2", 20)];
+        let of = |live| {
+            let since = Since { at: at(20), live };
+            newest(&images, &[&rule], &since, SignedDuration::ZERO, at(60))
+        };
+        assert_eq!(of(Some(images[1].digest.clone())), Ok(other));
+        assert_eq!(of(None), Err(Nothing::NothingNewer { since: at(20) }), "a baseline is no image");
     }
 }

@@ -77,6 +77,7 @@ async fn rest(account: &Account, watch: &mut Watch) -> Result<(), Violation> {
         pass(account, watch, PIECE).await?;
         let since = watch.last_effect().max(watch.seen.fair_since);
         let active = SERVICES.iter().any(|service| active(account, service).is_some());
+        let active = active || crate::invariants::is_telling(account);
         if (!active && account.now() > since + quiet) || account.now() > end {
             return Ok(());
         }
@@ -115,9 +116,18 @@ async fn take(account: &Account, watch: &mut Watch, step: &Step, seed: u64) -> R
         Step::Push { repository, tag, image } => {
             let digest = account.push(repository, *tag, *image);
             pushed(account, watch, repository, digest, *image, *tag);
+            apart().await;
+        }
+        Step::PushTwo { repository, tag } => {
+            for tag in [*tag, tag + 1] {
+                let digest = account.push(repository, tag, Image::Good);
+                pushed(account, watch, repository, digest, Image::Good, tag);
+            }
         }
         Step::Retag { repository, of, image, tag } => {
-            account.push_as(repository, *of, *image, *tag);
+            let digest = account.push_as(repository, *of, *image, *tag);
+            pushed(account, watch, repository, digest, *image, *of);
+            apart().await;
         }
         Step::Chaff(repository) => chaff(account, repository),
         Step::Delete { repository, tag } => delete(account, watch, repository, *tag),
@@ -164,6 +174,11 @@ async fn take(account: &Account, watch: &mut Watch, step: &Step, seed: u64) -> R
     Ok(())
 }
 
+/// Pushes of one second are neither older nor newer.
+async fn apart() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
 fn pushed(
     account: &Account,
     watch: &mut Watch,
@@ -183,9 +198,10 @@ fn pushed(
 fn chaff(account: &Account, repository: &str) {
     let config = |tag: &str| json!({ "architecture": "amd64", "os": "linux", "chaff": tag });
     for tag in ["latest", "sha256-0000.sig", "build-7"] {
-        account.cloud.with(|world| {
-            cloud::fixture::push_config(world, repository, tag, &config(tag)).unwrap();
-        });
+        // The second time, it is there already.
+        let _ = account
+            .cloud
+            .with(|world| cloud::fixture::push_config(world, repository, tag, &config(tag)));
     }
 }
 

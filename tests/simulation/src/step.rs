@@ -9,6 +9,8 @@ use crate::config::Config;
 pub enum Step {
     /// A new image is pushed as `v<tag>`.
     Push { repository: &'static str, tag: u32, image: Image },
+    /// Two images are pushed in the same moment, as `v<tag>` and the next.
+    PushTwo { repository: &'static str, tag: u32 },
     /// The image that was pushed as `v<of>` gets another tag.
     Retag { repository: &'static str, of: u32, image: Image, tag: u32 },
     /// Pushes that concern nobody: without a tag, a signature, `latest`.
@@ -151,6 +153,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Push { repository, tag, image } => write!(f, "push {repository}:v{tag} ({image:?})"),
+            Self::PushTwo { repository, tag } => {
+                write!(f, "push {repository}:v{tag} and {repository}:v{} at once", tag + 1)
+            }
             Self::Retag { repository, of, tag, .. } => {
                 write!(f, "{repository}:v{of} is pushed as v{tag} as well")
             }

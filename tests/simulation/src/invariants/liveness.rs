@@ -109,16 +109,27 @@ pub fn at_rest(_: &Seen, account: &Account) -> Holds {
     Ok(())
 }
 
-/// What could not be told stands in the dead-letter queue.
+/// Slack has heard all, however long it was down, and nothing was given up.
 pub fn all_told(_: &Seen, account: &Account) -> Holds {
     for queue in ["notify", "notify-dead"] {
-        let known = account.ask("sqs", "GetQueueUrl", json!({ "QueueName": queue })).unwrap_or_default();
-        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-        let input = json!({ "QueueUrl": known["QueueUrl"], "AttributeNames": names });
-        let known = account.ask("sqs", "GetQueueAttributes", input).unwrap_or_default()["Attributes"].take();
-        if names.iter().any(|name| known[*name] != "0") {
-            return Err(format!("{queue} holds {known}"));
+        let held = held(account, queue);
+        if held != "0 and 0" {
+            return Err(format!("{queue} holds {held} messages"));
         }
     }
     Ok(())
+}
+
+/// Whether messages are still to be told.
+pub fn is_telling(account: &Account) -> bool {
+    held(account, "notify") != "0 and 0"
+}
+
+/// How many messages a queue has, and how many of it are being handled.
+fn held(account: &Account, queue: &str) -> String {
+    let known = account.ask("sqs", "GetQueueUrl", json!({ "QueueName": queue })).unwrap_or_default();
+    let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+    let input = json!({ "QueueUrl": known["QueueUrl"], "AttributeNames": names });
+    let known = account.ask("sqs", "GetQueueAttributes", input).unwrap_or_default()["Attributes"].take();
+    names.map(|name| known[name].as_str().unwrap_or("?").to_owned()).join(" and ")
 }

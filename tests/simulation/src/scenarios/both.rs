@@ -3,7 +3,7 @@
 use super::{Scenario, green, push, pushed, red, scenario};
 use crate::config::{Config, Gate};
 use crate::step::Step::{
-    Again, AlarmBack, AlarmGone, ByHand, Canary, Chaff, Delete, Deregister, Ended, Hold, Next, Retag, Scale,
+    Again, AlarmBack, AlarmGone, ByHand, Canary, Chaff, Delete, Deregister, Ended, Hold, Next, PushTwo, Retag, Scale,
     SlackDown, Stop, Unhold, Wait,
 };
 use crate::step::{Fate, Image, Step};
@@ -51,7 +51,7 @@ fn pushes(s: &'static str) -> Vec<Scenario> {
         ),
         on(s, "two pushes, one after the other", vec![push(s, 2), Wait(60), push(s, 3), Ended(s), Wait(60), Ended(s)])
             .core(),
-        on(s, "two pushes at once", vec![push(s, 2), push(s, 3), Wait(60), Ended(s), Wait(60), Ended(s)]),
+        on(s, "two pushes at once", vec![PushTwo { repository: s, tag: 2 }, Wait(60), Ended(s), Wait(60), Ended(s)]),
         on(
             s,
             "two pushes whose events come in the other order",
