@@ -98,8 +98,18 @@ impl InProcess {
     }
 
     pub fn with_faults(settings: Settings, start: Ms, faults: Faults) -> Self {
+        Self::of(World::new(settings, start), faults)
+    }
+
+    /// Goes on with a world as it was.
+    pub fn continued(world: World) -> Self {
+        Self::of(world, Faults::default())
+    }
+
+    fn of(world: World, faults: Faults) -> Self {
+        let start = world.now();
         let shared = Arc::new(Mutex::new(Shared {
-            world: World::new(settings, start),
+            world,
             began: Instant::now(),
             start,
             script: faults.script,

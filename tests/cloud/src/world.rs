@@ -30,6 +30,7 @@ pub struct Invocation {
     pub timeout: Ms,
 }
 
+#[derive(Clone)]
 pub struct World {
     pub cloud: Cloud,
     /// Requests served, by listener port, then by the version that answered (`-` for the

@@ -1,6 +1,8 @@
 //! An account with services, and Sluice's functions behind the rules that wake them.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,11 +15,12 @@ use cloud::{MINUTE, Ms, Settings};
 use serde_json::{Value, json};
 use shared::config::Releases;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Plan};
 use crate::config::{Config, Gate};
 use crate::functions::{self, Lambda, Skew, Woken};
 use crate::mail::Mail;
 use crate::step::Image;
+use crate::turns::Turns;
 
 pub const START: Ms = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 
@@ -44,12 +47,38 @@ impl Drop for Account {
     }
 }
 
+/// Worlds in which version 1 of each service serves, and a first sweep has taken its baseline.
+static PREPARED: Mutex<BTreeMap<Prepared, World>> = Mutex::new(BTreeMap::new());
+
+/// What of a configuration makes a world another.
+type Prepared = (bool, bool, bool, u32);
+
 impl Account {
     /// Version 1 of each service serves, and a first sweep has taken its baseline.
     pub async fn new(config: Config, calls: Calls, mail: Mail) -> Self {
-        let cloud = InProcess::new(Settings::default(), START);
-        cloud.signed_within(5 * MINUTE);
-        let account = Self { cloud, calls, mail, skew: Skew::default(), config };
+        let key = (config.gate == Gate::Scan, config.group_alarms, config.one_repository, config.sweep);
+        let known = || PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let prepared = known().get(&key).cloned();
+        let world = match prepared {
+            Some(world) => world,
+            None => {
+                let world = Self::prepare(config).await;
+                known().insert(key, world.clone());
+                world
+            }
+        };
+        let account = Self::of(InProcess::continued(world), config, calls, mail);
+        account.cloud.signed_within(5 * MINUTE);
+        account.listen()
+    }
+
+    fn of(cloud: InProcess, config: Config, calls: Calls, mail: Mail) -> Self {
+        Self { cloud, calls, mail, skew: Skew::default(), config }
+    }
+
+    async fn prepare(config: Config) -> World {
+        let (calls, mail) = (Calls::new(Plan::none(), Turns::default()), Mail::new(0));
+        let account = Self::of(InProcess::new(Settings::default(), START), config, calls, mail);
         for name in [SERVICES[0], SERVICES[1], BYSTANDER] {
             account.alarm(name);
         }
@@ -76,9 +105,10 @@ impl Account {
         }
         // What passed in the world until now passes here as well.
         tokio::time::sleep(Duration::from_secs(180)).await;
-        let account = account.sluice();
+        account.sluice();
+        let account = account.listen();
         tokio::time::sleep(Duration::from_secs(u64::from(config.sweep) * 60 + 30)).await;
-        account
+        account.cloud.with(|world| world.clone())
     }
 
     /// Makes the alarm of a service; it is green.
@@ -166,14 +196,14 @@ impl Account {
         self.cloud.now()
     }
 
-    fn sluice(mut self) -> Self {
+    fn sluice(&self) {
         for (name, value) in [("slack", TOKEN), ("token", SECRET)] {
             let token = format!("{name:->32}");
             let input = json!({ "Name": name, "SecretString": value, "ClientRequestToken": token });
             self.call("secretsmanager", "CreateSecret", input);
         }
         let dead = self.queue("dead", json!({}));
-        let topic = self.topic();
+        self.topic();
         for woken in functions::all() {
             self.function(&woken, &dead);
         }
@@ -181,8 +211,13 @@ impl Account {
         let schedule = format!("rate({minutes} minute{})", if minutes == 1 { "" } else { "s" });
         self.rule("sweep", &json!({ "Name": "sweep", "ScheduleExpression": schedule }));
         self.tell();
+    }
+
+    /// The functions' code answers from now on.
+    fn listen(mut self) -> Self {
         let releases = Releases::parse(&self.config.releases(), "releases.yaml");
         let releases = releases.unwrap_or_else(|e| panic!("{e}"));
+        let topic = "arn:aws:sns:us-east-1:123456789012:sluice".to_owned();
         let lambda = Lambda::new(&self.cloud, &self.calls, &self.mail, releases, topic);
         self.skew = lambda.skew();
         lambda.listen();
@@ -195,13 +230,12 @@ impl Account {
         format!("arn:aws:sqs:us-east-1:123456789012:{name}")
     }
 
-    fn topic(&self) -> String {
+    fn topic(&self) {
         let topic = self.call("sns", "CreateTopic", json!({ "Name": "sluice" }))["TopicArn"].clone();
         let dead = self.queue("notify-dead", json!({}));
         let redrive = json!({ "deadLetterTargetArn": dead, "maxReceiveCount": 600 }).to_string();
         let queue = self.queue("notify", json!({ "VisibilityTimeout": "180", "RedrivePolicy": redrive }));
         self.call("sns", "Subscribe", json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": queue }));
-        topic.as_str().unwrap_or_default().to_owned()
     }
 
     fn function(&self, woken: &Woken, dead: &str) {

@@ -13,7 +13,7 @@ const FUNCTIONS: [&str; 4] = ["image-push", "alarm", "deployment-state", HOOK];
 pub fn of(seed: u64) -> Story {
     let mut draw = Draw { rng: Rng::with_seed(seed), tag: 1, pushed: Vec::new(), foul: false };
     let config = draw.config();
-    let steps = draw.rng.usize(4..=14);
+    let steps = draw.rng.usize(3..=11);
     let mut steps: Vec<_> = (0..steps).map(|_| draw.step(&config)).collect();
     steps.extend(Draw::end());
     Story { name: format!("history {seed}"), config, steps, seed }
@@ -39,7 +39,7 @@ impl Draw {
             checks: self.of(&[Checks::Smoke, Checks::Smoke, Checks::All, Checks::None]),
             group_alarms: self.rng.u8(0..4) == 0,
             one_repository: self.rng.u8(0..5) == 0,
-            sweep: self.of(&[5, 10, 15]),
+            sweep: self.of(&[5, 15, 30]),
         }
     }
 
@@ -82,7 +82,7 @@ impl Draw {
             42..50 => Step::Alarm { service, state: "OK" },
             50..51 => Step::Alarm { service, state: "INSUFFICIENT_DATA" },
             51..59 => Step::Wait(self.rng.u64(1..60)),
-            59..66 => Step::Wait(self.rng.u64(60..1_200)),
+            59..66 => Step::Wait(self.rng.u64(60..900)),
             66..70 => Step::Canary(service),
             70..72 => Step::Shifted(service),
             72..77 => Step::Ended(service),

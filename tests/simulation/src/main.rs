@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use cloud::time::DAY;
 use simulation::crashes::{Crashing, Failure, singles, usual};
 use simulation::runtime::side_by_side;
 use simulation::shrink::shrink;
@@ -202,13 +203,16 @@ fn interleavings_hold(only: &str, most: usize) -> Vec<Failure> {
 
 fn histories_hold(seed: u64, count: u64) -> Vec<Failure> {
     let (seeds, began) = ((seed..seed + count).collect::<Vec<_>>(), Instant::now());
-    let failed = side_by_side(&seeds, async |seed| {
+    let ran = side_by_side(&seeds, async |seed| {
         let story = history::of(*seed);
-        let violation = run::run(&story, calls::Plan::none(), Turns::default()).await.err()?;
-        Some((story, *violation))
+        let ran = run::run(&story, calls::Plan::none(), Turns::default()).await;
+        ran.map(|run| (run.calls.len(), run.lasted)).map_err(|violation| (story, *violation))
     });
-    let failed: Vec<_> = failed.into_iter().flatten().collect();
-    figure(seeds.len(), "histories", failed.len(), began);
+    let lived = ran.iter().flatten();
+    let (calls, lived) = lived.fold((0, 0), |(calls, lived), ran| (calls + ran.0, lived + ran.1));
+    let failed: Vec<_> = ran.into_iter().filter_map(Result::err).collect();
+    let what = format!("histories of {calls} calls in {} virtual days", lived / DAY);
+    figure(seeds.len(), &what, failed.len(), began);
     side_by_side(&failed, async |(story, violation)| {
         let seed = story.seed;
         // The first ones are enough to look at.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use cloud::in_process::{Faults, Injected};
+use cloud::services::{codedeploy, ecs};
 use cloud::{MINUTE, Ms};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::account::{Account, SERVICES, deployment};
 use crate::calls::{Called, Calls, Plan};
@@ -21,6 +22,8 @@ use crate::turns::{Choice, Turns};
 pub struct Run {
     pub calls: Vec<Called>,
     pub outcome: Outcome,
+    /// How long the story lasted.
+    pub lasted: Ms,
     /// Where two handlers took turns.
     pub trace: Vec<Choice>,
     pub met: bool,
@@ -42,10 +45,10 @@ pub async fn run(story: &Story, plan: Plan, turns: Turns) -> Result<Run, Box<Vio
 }
 
 async fn ran(story: &Story, plan: Plan, turns: Turns) -> Result<Run, Violation> {
-    // Ids and the SDK's pauses come from here.
-    fastrand::seed(story.seed);
     let calls = Calls::new(Plan { seed: story.seed, ..plan }, turns);
     let account = Account::new(story.config, calls, Mail::new(story.seed)).await;
+    // Ids and the SDK's pauses come from here; what prepared the account made no difference.
+    fastrand::seed(story.seed);
     let mut watch = Watch::new(&account);
     for step in &story.steps {
         take(&account, &mut watch, step, story.seed).await?;
@@ -59,6 +62,7 @@ async fn ran(story: &Story, plan: Plan, turns: Turns) -> Result<Run, Violation> 
     Ok(Run {
         calls: account.calls.made(),
         outcome: Outcome::of(&account),
+        lasted: account.now() - watch.seen.began,
         trace: account.calls.turns.trace(),
         met: account.calls.turns.met(),
     })
@@ -76,9 +80,10 @@ async fn rest(account: &Account, watch: &mut Watch) -> Result<(), Violation> {
     loop {
         pass(account, watch, PIECE).await?;
         let since = watch.last_effect().max(watch.seen.fair_since);
-        let active = SERVICES.iter().any(|service| active(account, service).is_some());
-        let active = active || crate::invariants::is_telling(account);
-        if (!active && account.now() > since + quiet) || account.now() > end {
+        let quiet = account.now() > since + quiet
+            && SERVICES.iter().all(|service| active(account, service).is_none())
+            && !crate::invariants::is_telling(account);
+        if quiet || account.now() > end {
             return Ok(());
         }
     }
@@ -89,7 +94,7 @@ async fn pass(account: &Account, watch: &mut Watch, seconds: u64) -> Result<(), 
     while left > 0 {
         let piece = left.min(PIECE);
         tokio::time::sleep(Duration::from_secs(piece)).await;
-        watch.look(account)?;
+        watch.glance(account)?;
         left -= piece;
     }
     Ok(())
@@ -106,7 +111,7 @@ async fn until(
             return Ok(());
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        watch.look(account)?;
+        watch.glance(account)?;
     }
     Ok(())
 }
@@ -327,20 +332,13 @@ fn arn(service: &str) -> String {
 
 /// Id or ARN of the service's active deployment.
 pub fn active(account: &Account, service: &str) -> Option<String> {
-    if service == "api" {
-        let input = json!({
-            "applicationName": "api-deploy", "deploymentGroupName": "api-group",
-            "includeOnlyStatuses": ["Created", "Queued", "InProgress", "Baking", "Ready"],
-        });
-        let listed = account.ask("codedeploy", "ListDeployments", input)?;
-        return listed["deployments"][0].as_str().map(str::to_owned);
-    }
-    let input = json!({ "cluster": format!("{service}-cluster"), "service": service });
-    let listed = account.ask("ecs", "ListServiceDeployments", input)?["serviceDeployments"].take();
-    let ended = ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"];
-    let is_active = |one: &&Value| !ended.contains(&one["status"].as_str().unwrap_or_default());
-    let found = listed.as_array()?.iter().find(is_active)?;
-    found["serviceDeploymentArn"].as_str().map(str::to_owned)
+    account.cloud.with(|world| {
+        let found = match service {
+            "api" => codedeploy::active(&world.cloud, "api-deploy", "api-group"),
+            _ => ecs::active_deployment(&world.cloud, &format!("{service}-cluster"), service),
+        };
+        found.map(str::to_owned)
+    })
 }
 
 /// Whether the new tasks have so much of the traffic.

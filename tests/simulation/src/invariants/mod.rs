@@ -57,9 +57,13 @@ const AT_REST: [Invariant; 2] = [
 /// A read may be so old when its decision is carried out, retries included.
 pub const READ: Ms = 90_000;
 
+/// Where nothing happens, only deadlines can pass.
+const GLANCE: Ms = 3 * MINUTE;
+
 /// Looks at a run as it goes on.
 pub struct Watch {
     entries: usize,
+    looked: Ms,
     pub seen: Seen,
 }
 
@@ -67,11 +71,21 @@ impl Watch {
     pub fn new(account: &Account) -> Self {
         // What was there before the story.
         let entries = account.cloud.with(|world| world.cloud.timeline().len());
-        Self { entries, seen: Seen::new(account) }
+        Self { entries, looked: 0, seen: Seen::new(account) }
+    }
+
+    /// As time passes: looks where something happened, or some minutes have passed.
+    pub fn glance(&mut self, account: &Account) -> Result<(), Violation> {
+        let entries = account.cloud.with(|world| world.cloud.timeline().len());
+        if entries == self.entries && account.now() < self.looked + GLANCE {
+            return Ok(());
+        }
+        self.look(account)
     }
 
     /// Takes in what is new on the timeline, and looks at the invariants.
     pub fn look(&mut self, account: &Account) -> Result<(), Violation> {
+        self.looked = account.now();
         let new = account
             .cloud
             .with(|world| world.cloud.timeline().get(self.entries..).unwrap_or_default().to_vec());

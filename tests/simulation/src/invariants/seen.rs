@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cloud::services::codedeploy;
 use cloud::timeline::{Entry, Kind};
 use cloud::world::World;
 use cloud::{MINUTE, Ms, SECOND};
@@ -365,17 +366,9 @@ impl Seen {
 
 impl Moment {
     fn of(world: &mut World) -> Self {
-        let live = SERVICES.map(|name| {
-            let input = json!({ "cluster": format!("{name}-cluster"), "services": [name] });
-            let answer = world.cloud.ask("ecs", "DescribeServices", input).unwrap_or_default();
-            (name, primary(&answer["services"][0]))
-        });
-        let input = json!({
-            "applicationName": "api-deploy", "deploymentGroupName": "api-group",
-            "includeOnlyStatuses": ["InProgress"],
-        });
-        let listed = world.cloud.ask("codedeploy", "ListDeployments", input).unwrap_or_default();
-        let event = listed["deployments"][0].as_str().and_then(|id| {
+        let live = SERVICES.map(|name| (name, serving(world, name)));
+        let active = codedeploy::active(&world.cloud, "api-deploy", "api-group").map(str::to_owned);
+        let event = active.and_then(|id| {
             let input = json!({ "deploymentId": id, "targetIds": ["api-cluster:api"] });
             let answer = world.cloud.ask("codedeploy", "BatchGetDeploymentTargets", input).ok()?;
             let events = &answer["deploymentTargets"][0]["ecsTarget"]["lifecycleEvents"];
@@ -387,18 +380,14 @@ impl Moment {
     }
 }
 
-/// The revision that serves, as ECS tells of a service.
-fn primary(service: &Value) -> String {
-    let sets = service["taskSets"].as_array().cloned().unwrap_or_default();
-    let set = sets.iter().find(|set| set["status"] == "PRIMARY");
-    let arn = set.map_or(&service["taskDefinition"], |set| &set["taskDefinition"]);
-    arn.as_str().unwrap_or_default().to_owned()
+/// ARN of the revision that serves.
+fn serving(world: &World, name: &str) -> String {
+    let arn = cloud::services::ecs::serving(&world.cloud, &format!("{name}-cluster"), name);
+    arn.unwrap_or_default().to_owned()
 }
 
 pub fn live_arn(account: &Account, name: &str) -> String {
-    let input = json!({ "cluster": format!("{name}-cluster"), "services": [name] });
-    let answer = account.ask("ecs", "DescribeServices", input).unwrap_or_default();
-    primary(&answer["services"][0])
+    account.cloud.with(|world| serving(world, name))
 }
 
 fn live_revision(account: &Account, name: &str) -> Revision {

@@ -129,6 +129,13 @@ pub fn status<'a>(cloud: &'a Cloud, deployment: &str) -> Option<&'a str> {
     cloud.state.codedeploy.deployments.get(deployment).map(|d| d.status.name())
 }
 
+/// Id of a deployment of this group that has not ended.
+pub fn active<'a>(cloud: &'a Cloud, application: &str, group: &str) -> Option<&'a str> {
+    let group = cloud.state.codedeploy.applications.get(application)?.groups.get(group)?;
+    let mut deployments = cloud.state.codedeploy.deployments.values();
+    deployments.find(|d| d.group_id == group.id && !d.status.ended()).map(|d| d.id.as_str())
+}
+
 /// What the modules here look up.
 impl State {
     fn application(&self, name: &str) -> Result<&Application, Fault> {

@@ -162,6 +162,21 @@ pub fn service(cloud: &Cloud, cluster: &str, service: &str) -> Option<Value> {
     Some(without_nulls(service_view::json(cloud, service)))
 }
 
+/// ARN of the task definition that a service runs: its PRIMARY task set's, or what it was
+/// asked for last. Without a call, for whoever looks often.
+pub fn serving<'a>(cloud: &'a Cloud, cluster: &str, service: &str) -> Option<&'a str> {
+    let service = names::active_service(cloud, cluster, service)?;
+    let primary = service.task_sets.iter().find(|set| set.primary).map(|set| &set.fleet.workload);
+    Some(primary.or(service.workload.as_ref())?.task_definition.as_str())
+}
+
+/// ARN of the deployment of a service that is under way.
+pub fn active_deployment<'a>(cloud: &'a Cloud, cluster: &str, service: &str) -> Option<&'a str> {
+    let service = names::active_service(cloud, cluster, service)?;
+    let active = service.service_deployments.iter().rev().find(|one| one.state.is_ongoing())?;
+    Some(active.arn.as_str())
+}
+
 /// Creates a task set from a CreateTaskSet input; gives the task set as DescribeTaskSets does.
 pub(crate) fn create_task_set(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     task_sets::create(cloud, input, Some("CODE_DEPLOY")).map(without_nulls)
