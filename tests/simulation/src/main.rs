@@ -1,5 +1,6 @@
 //! `cargo simulation`: Sluice held against its invariants, in as many runs as one likes.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -240,6 +241,13 @@ fn tell(story: &Story) -> ExitCode {
     });
     match told.into_iter().next() {
         Some(Ok(run)) => {
+            let mut calls = BTreeMap::<(&str, &str), usize>::new();
+            for call in &run.calls {
+                *calls.entry((call.function, &call.what)).or_default() += 1;
+            }
+            for ((function, what), count) in calls {
+                println!("{count:>5} {what} of {function}");
+            }
             println!("{}", run.outcome);
             ExitCode::SUCCESS
         }
