@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::calls::{Access, Called, Crash, Plan, Redelivery};
 use crate::functions::HOOK;
+use crate::record;
 use crate::run::{Run, run};
 use crate::runtime::side_by_side;
 use crate::scenarios::Scenario;
@@ -46,14 +47,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs each without a crash; what does not hold even then comes as a failure.
+/// Runs each without a crash; what does not hold even then, or does not come to what is recorded
+/// of it, comes as a failure.
 pub fn usual(scenarios: &[Scenario]) -> Vec<Result<Run, Failure>> {
-    side_by_side(scenarios, async |scenario| {
-        run(&scenario.story, Plan::none(), Turns::default()).await.map_err(|violation| Failure {
-            run: scenario.story.to_string(),
-            check: violation.invariant.to_owned(),
-            what: format!("{}\n{}", violation.what, violation.timeline),
-        })
+    side_by_side(scenarios, async |Scenario { story, .. }| {
+        let failure = |check: &str, what| Failure { run: story.to_string(), check: check.to_owned(), what };
+        let run = run(story, Plan::none(), Turns::default()).await.map_err(|violation| {
+            failure(violation.invariant, format!("{}\n{}", violation.what, violation.timeline))
+        })?;
+        match record::compare(&story.name, &run.outcome) {
+            Ok(()) => Ok(run),
+            Err(what) => Err(failure("what is recorded comes of it", what)),
+        }
     })
 }
 

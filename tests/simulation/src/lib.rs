@@ -13,6 +13,7 @@ pub mod invariants;
 pub mod mail;
 pub mod outcome;
 pub mod pairs;
+pub mod record;
 pub mod run;
 pub mod runtime;
 pub mod scenarios;

@@ -11,7 +11,7 @@ use simulation::runtime::side_by_side;
 use simulation::shrink::shrink;
 use simulation::step::Story;
 use simulation::turns::Turns;
-use simulation::{calls, history, hunt, interleave, pairs, run, scenarios};
+use simulation::{calls, history, hunt, interleave, pairs, record, run, scenarios};
 
 #[derive(Parser)]
 #[command(name = "cargo simulation", about = "Sluice on the local cloud, held against its invariants")]
@@ -28,6 +28,8 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Writes down anew what every scenario comes to, for eyes to compare
+    Record,
     /// A crash at each call of each scenario
     Crashes {
         #[arg(long, default_value = "")]
@@ -82,6 +84,7 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Scenarios { only } => ended(&scenarios_hold(&only)),
+        Command::Record => record_all(),
         Command::Crashes { only, stride } => ended(&crashes_hold(&only, stride)),
         Command::Pairs { only, stride } => ended(&pairs_hold(&only, stride)),
         Command::Interleavings { only, most } => ended(&interleavings_hold(&only, most)),
@@ -109,6 +112,33 @@ fn main() -> ExitCode {
             failures.extend(interleavings_hold("", most));
             failures.extend(histories_hold(0, histories));
             ended(&failures)
+        }
+    }
+}
+
+fn record_all() -> ExitCode {
+    let scenarios = scenarios::all();
+    let runs = side_by_side(&scenarios, async |scenario| {
+        run::run(&scenario.story, calls::Plan::none(), Turns::default()).await
+    });
+    let (mut outcomes, mut failed) = (Vec::new(), false);
+    for (scenario, run) in scenarios.iter().zip(&runs) {
+        match run {
+            Ok(run) => outcomes.push((scenario.story.name.as_str(), &run.outcome)),
+            Err(violation) => {
+                println!("{}\n  {violation}", scenario.story);
+                failed = true;
+            }
+        }
+    }
+    if failed {
+        return ExitCode::FAILURE;
+    }
+    match record::write(outcomes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("outcomes.txt cannot be written: {e}");
+            ExitCode::FAILURE
         }
     }
 }
