@@ -361,6 +361,63 @@ mod tests {
     }
 
     #[test]
+    fn each_decision_says_what_it_is_about() {
+        let (deployment, since, how) = ("d-2".to_owned(), at(20), "stopped".to_owned());
+        let name = || deployment.clone();
+        let about: Vec<(Decision, &str, &str)> = vec![
+            (
+                Decision::Stop { deployment: name(), since },
+                "stop",
+                "the alarm went red at 2026-01-01T00:20:00Z, after d-2 had begun",
+            ),
+            (
+                Decision::TakeBack { deployment: name(), since },
+                "roll-back",
+                "the alarm went red at 2026-01-01T00:20:00Z, within the watch over d-2",
+            ),
+            (
+                Escalate::RedDuringRollback { deployment: name(), since }.into(),
+                "escalate",
+                "after the rollback d-2 had begun: a rollback starts no other",
+            ),
+            (
+                Escalate::NoWayBack { deployment: name(), why: "v1 is gone".into() }.into(),
+                "escalate",
+                "there is nothing to go back to: v1 is gone; deploy a good image by hand",
+            ),
+            (Nothing::GreenAgain { deployment: name() }.into(), "nothing", "was not since d-2 began"),
+            (
+                Nothing::RedBefore { deployment: name(), since: Some(since) }.into(),
+                "nothing",
+                "red since 2026-01-01T00:20:00Z, before d-2 began, which is not blamed",
+            ),
+            (
+                Nothing::RedBefore { deployment: name(), since: None }.into(),
+                "nothing",
+                "the alarm was red before d-2 began, which is not blamed",
+            ),
+            (Nothing::RollingBack { deployment: name() }.into(), "nothing", "d-2 takes back what"),
+            (Nothing::TakenBack { deployment: name(), how }.into(), "nothing", "d-2 has ended already: stopped"),
+            (Nothing::WatchOver { deployment: name(), since }.into(), "nothing", "the watch over d-2 had passed"),
+        ];
+        for (decision, kind, words) in about {
+            assert_eq!((decision.kind(), decision.deployment()), (kind, Some("d-2")));
+            assert!(decision.to_string().contains(words), "{decision}");
+        }
+        let nothing = [
+            (Nothing::NotRed { state: "OK".into() }, "the alarm went to OK, which stops nothing"),
+            (Nothing::NoSuchAlarm, "CloudWatch has no such alarm (any more)"),
+            (Nothing::Muted("night".into()), "the alarm is muted: night"),
+            (Nothing::NoDeployment, "nothing was deployed that could be taken back"),
+        ];
+        for (nothing, words) in nothing {
+            let decision = Decision::from(nothing);
+            assert_eq!((decision.kind(), decision.deployment()), ("nothing", None));
+            assert_eq!(decision.to_string(), words);
+        }
+    }
+
+    #[test]
     fn the_origin_is_only_asked_for_where_something_hangs_on_it() {
         let open = |change: fn(&mut Facts)| {
             let mut facts = facts();
