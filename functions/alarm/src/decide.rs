@@ -397,8 +397,16 @@ mod tests {
                 "the alarm was red before d-2 began, which is not blamed",
             ),
             (Nothing::RollingBack { deployment: name() }.into(), "nothing", "d-2 takes back what"),
-            (Nothing::TakenBack { deployment: name(), how }.into(), "nothing", "d-2 has ended already: stopped"),
-            (Nothing::WatchOver { deployment: name(), since }.into(), "nothing", "the watch over d-2 had passed"),
+            (
+                Nothing::TakenBack { deployment: name(), how }.into(),
+                "nothing",
+                "d-2 has ended already: stopped",
+            ),
+            (
+                Nothing::WatchOver { deployment: name(), since }.into(),
+                "nothing",
+                "the watch over d-2 had passed",
+            ),
         ];
         for (decision, kind, words) in about {
             assert_eq!((decision.kind(), decision.deployment()), (kind, Some("d-2")));

@@ -238,6 +238,20 @@ const STARTS: &[Row] = &[
         "tag v2",
     ),
     (
+        "pushed in the same second as the image that is live",
+        |c| c.image().pushed_at = at("2026-11-20T11:00:00Z"),
+        "tag v2",
+    ),
+    (
+        "newer than what a person deployed since, and older than what the tags speak of",
+        |c| {
+            c.image().pushed_at = at("2026-11-20T11:30:00Z");
+            let tags = [("sluice:pushed-at", "2026-11-20T11:45:00Z")];
+            c.runs(revision(1, &format!("{REGISTRY}/api@{}", digest("c")), &tags));
+        },
+        "tag v2",
+    ),
+    (
         "the first release, with nothing to go back to",
         |c| {
             c.runs(revision(1, &format!("{REGISTRY}/api:v0"), &[]));
@@ -553,4 +567,11 @@ fn only_where_the_order_is_unknown_the_live_image_is_looked_up_first() {
         c.runs(revision(1, &format!("{REGISTRY}/api:v1"), &[]));
         c.image().pushed_at = at("2026-11-20T11:15:00Z");
     }));
+    assert!(
+        open(|c| {
+            c.runs(revision(1, &format!("{REGISTRY}/api:v1"), &[]));
+            c.image().pushed_at = at("2026-11-20T11:30:00Z");
+        }),
+        "registered in the second of the push"
+    );
 }

@@ -57,6 +57,8 @@ pub enum Image {
     Good,
     /// Fails its smoke test.
     Sick,
+    /// Never answers its smoke test.
+    Hanging,
     /// Never becomes healthy.
     Unhealthy,
     /// Its tasks end by themselves.
@@ -133,6 +135,7 @@ impl Image {
         match self {
             Self::Good | Self::Vulnerable | Self::Unscanned => &[],
             Self::Sick => &[("APP_ERROR_RATE", "1")],
+            Self::Hanging => &[("APP_HANG", "/orders")],
             Self::Unhealthy => &[("APP_HEALTH", "fail")],
             Self::Crashing => &[("APP_EXIT_AFTER_MS", "1000"), ("APP_EXIT_CODE", "1")],
             Self::Unmigrated => &[("APP_EXIT_CODE", "1")],

@@ -32,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
             ],
         ),
         on("a sick image after a good one", vec![push(s, 2), Wait(60), Ended(s), sick(3), Wait(60), Ended(s)]),
+        on("an image that never answers its smoke test", vec![pushed(s, 2, Image::Hanging), Wait(60), Ended(s)]),
         on("an image that never is healthy", vec![pushed(s, 2, Image::Unhealthy), Wait(3_700), Ended(s)]),
         on("a hook that is called twice", vec![push(s, 2), Wait(70), Again(HOOK), Again(HOOK), Ended(s)]),
         on(
