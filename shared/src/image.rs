@@ -7,6 +7,8 @@ use std::str::FromStr;
 use regex_lite::Regex;
 use serde::Deserialize;
 
+use crate::regex::regex;
+
 /// The digest of a manifest: `sha256:` and 64 hexadecimal digits. It alone names an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
@@ -56,8 +58,8 @@ impl TagPattern {
     /// Fails with what is wrong with the expression.
     pub fn new(text: &str) -> Result<Self, String> {
         // Alone first: `a)|(b` would become valid between the parentheses added here.
-        Regex::new(text).map_err(|e| e.to_string())?;
-        let whole = Regex::new(&format!("^(?:{text})$")).map_err(|e| e.to_string())?;
+        regex(text)?;
+        let whole = regex(&format!("^(?:{text})$"))?;
         Ok(Self { text: text.to_owned(), whole })
     }
 
@@ -211,10 +213,8 @@ fn is_file_system(media_type: &str) -> bool {
 /// give: `sha256-<64 hexadecimal digits>`, perhaps with `.sig`, `.att` or `.sbom`.
 pub fn is_companion_tag(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-") else { return false };
-    let (hex, suffix) = rest.split_at(rest.len().min(64));
-    hex.len() == 64
-        && hex.bytes().all(|b| b.is_ascii_hexdigit())
-        && (suffix.is_empty() || suffix.starts_with('.'))
+    let Some((hex, suffix)) = rest.split_at_checked(64) else { return false };
+    hex.bytes().all(|b| b.is_ascii_hexdigit()) && (suffix.is_empty() || suffix.starts_with('.'))
 }
 
 /// Whether the artifact media type of an event or of ECR's description is that of an image.
@@ -277,7 +277,10 @@ mod tests {
         }
         let hex = "a".repeat(64);
         assert!(is_companion_tag(&format!("sha256-{hex}")) && is_companion_tag(&format!("sha256-{hex}.sig")));
-        assert!(!is_companion_tag(&hex) && !is_companion_tag("sha256-abc") && !is_companion_tag("v1"));
+        let odd = format!("sha256-{}é", "a".repeat(63));
+        for tag in [&hex, "sha256-abc", "v1", &odd] {
+            assert!(!is_companion_tag(tag), "{tag}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod members;
 pub mod message;
 pub mod migration_rule;
 pub mod one_off;
+mod regex;
 pub mod release;
 pub mod revision;
 pub mod rollback;

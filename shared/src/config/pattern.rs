@@ -3,6 +3,8 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
+use crate::regex::regex;
+
 /// A regular expression, applied to a whole text or anywhere in it.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -14,8 +16,8 @@ pub struct Pattern {
 impl Pattern {
     /// Fails with what is wrong with the expression.
     pub fn new(text: &str) -> Result<Self, String> {
-        let anywhere = Regex::new(text).map_err(|e| e.to_string())?;
-        let whole = Regex::new(&format!("^(?:{text})$")).map_err(|e| e.to_string())?;
+        let anywhere = regex(text)?;
+        let whole = regex(&format!("^(?:{text})$"))?;
         Ok(Self { text: text.to_owned(), anywhere, whole })
     }
 
@@ -51,6 +53,9 @@ pub struct JsonPath {
 /// The parser recurses: longer ones could take it off the stack's end.
 const LONGEST_PATH: usize = 200;
 
+/// It reads a filter within a filter twice, what is within that four times, and so on.
+const MOST_FILTERS: usize = 5;
+
 impl JsonPath {
     /// What begins with `$` is a path. Fails with what is wrong with it.
     pub fn new(text: &str) -> Result<Self, String> {
@@ -76,10 +81,18 @@ fn parse(text: &str) -> Result<serde_json_path::JsonPath, String> {
     if text.len() > LONGEST_PATH {
         return Err(format!("is a path of more than {LONGEST_PATH} characters; write a shorter one"));
     }
+    if text.matches('?').count() > MOST_FILTERS {
+        return Err(format!("is a path of more than {MOST_FILTERS} filters; write one with fewer '?'"));
+    }
+    let wrong =
+        |place: &str| format!("is not a JSONPath: it can't be read at {place}; write it like $.queue.depth");
+    // At the end of a path that ends so, the parser panics.
+    if text.strip_suffix(['d', 'D']).unwrap_or(text).ends_with("\\u") {
+        return Err(wrong("its end"));
+    }
     serde_json_path::JsonPath::parse(text).map_err(|e| {
         let rest = text.get(e.position()..).filter(|rest| !rest.is_empty());
-        let place = rest.map_or_else(|| "its end".to_owned(), |rest| format!("'{rest}'"));
-        format!("is not a JSONPath: it can't be read at {place}; write it like $.queue.depth")
+        wrong(&rest.map_or_else(|| "its end".to_owned(), |rest| format!("'{rest}'")))
     })
 }
 
@@ -122,7 +135,16 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_told_with_its_place() {
-        for (wrong, told) in [("$.", "its end"), ("$a", "'a'"), ("$.a[", "")] {
+        for (wrong, told) in [
+            ("$.", "its end"),
+            ("$a", "'a'"),
+            ("$.a[", ""),
+            ("$['\\u", "its end"),
+            ("$['\\ud", "its end"),
+            ("$['\\ud83d", ""),
+            ("$['\\ud83d\\u", "its end"),
+            ("$['\\uD83D\\uD", "its end"),
+        ] {
             let fault = JsonPath::new(wrong).unwrap_err();
             assert!(
                 fault.starts_with(&format!("is not a JSONPath: it can't be read at {told}")),
@@ -134,5 +156,8 @@ mod tests {
             assert!(fault.is_err(), "{deep}");
         }
         assert!(JsonPath::new(&format!("$.{}", "a".repeat(LONGEST_PATH))).is_err());
+        let nested = |n: usize| JsonPath::new(&format!("${}{}", "[?@.a".repeat(n), "]".repeat(n)));
+        assert!(nested(MOST_FILTERS).is_ok());
+        assert!(nested(30).unwrap_err().contains("filters"), "it would be read for minutes");
     }
 }
