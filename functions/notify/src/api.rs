@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::aws::{Web, WebRequest};
+use shared::aws::{Web, WebAnswer, WebRequest};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -40,7 +40,8 @@ impl Waits {
     /// Waits before the next attempt; errors, with what failed, if there is to be none.
     pub async fn next(&mut self, failure: Failure) -> Result<(), Failure> {
         let wait = match &failure {
-            Failure::NotDone { after: Some(after), .. } => *after,
+            // Asked to come back at once, it would ask as often as it can.
+            Failure::NotDone { after: Some(after), .. } => (*after).max(FIRST_WAIT),
             Failure::NotDone { after: None, .. } | Failure::Unknown(_) => {
                 self.failed += 1;
                 FIRST_WAIT * 2_u32.pow(self.failed - 1)
@@ -49,7 +50,7 @@ impl Waits {
                 return Err(failure);
             }
         };
-        if self.failed >= ATTEMPTS || Instant::now() + wait >= self.end {
+        if self.failed >= ATTEMPTS || wait >= self.end.saturating_duration_since(Instant::now()) {
             return Err(failure);
         }
         tokio::time::sleep(wait).await;
@@ -58,7 +59,7 @@ impl Waits {
 }
 
 /// One request, in the time that is left.
-async fn send(web: &Web, request: &WebRequest, end: Instant) -> Result<shared::aws::WebAnswer, Failure> {
+async fn send(web: &Web, request: &WebRequest, end: Instant) -> Result<WebAnswer, Failure> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(Failure::NotDone { why: "there was no time left to ask Slack".to_owned(), after: None });
@@ -115,14 +116,18 @@ impl Api<'_> {
     }
 
     async fn answer(&self, request: &WebRequest, what: &str) -> Result<Value, Failure> {
-        let answer = send(self.web, request, self.end).await?;
-        if let Some(failure) = Failure::of_status(&answer) {
-            return Err(failure);
-        }
-        let body: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| Failure::Unknown("Slack's answer is not JSON".to_owned()))?;
-        if body["ok"] == true { Ok(body) } else { Err(Failure::of_answer(&body, what)) }
+        read(&send(self.web, request, self.end).await?, what)
     }
+}
+
+/// What the Web API answered, or why it did not do it. `what` is the channel's name.
+pub fn read(answer: &WebAnswer, what: &str) -> Result<Value, Failure> {
+    if let Some(failure) = Failure::of_status(answer) {
+        return Err(failure);
+    }
+    let body: Value = serde_json::from_slice(&answer.body)
+        .map_err(|_| Failure::Unknown("Slack's answer is not JSON".to_owned()))?;
+    if body["ok"] == true { Ok(body) } else { Err(Failure::of_answer(&body, what)) }
 }
 
 /// Posts to an incoming webhook until it says that it was posted. Where an answer was lost,
@@ -141,5 +146,28 @@ pub async fn hook(web: &Web, url: &str, channel: &str, body: &Value, end: Instan
             Ok(None) => return Ok(()),
             Ok(Some(failure)) | Err(failure) => waits.next(failure).await?,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often is asked again within a minute.
+    async fn asked(after: Duration) -> usize {
+        let mut waits = Waits::new(Instant::now() + Duration::from_secs(60));
+        let mut asked = 0;
+        let limited = || Failure::NotDone { why: String::new(), after: Some(after) };
+        while waits.next(limited()).await.is_ok() {
+            asked += 1;
+        }
+        asked
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_long_or_short_slack_wants_to_be_left_alone_it_is() {
+        assert_eq!(asked(Duration::from_secs(20)).await, 2);
+        assert_eq!(asked(Duration::MAX).await, 0);
+        assert!(asked(Duration::ZERO).await < 120, "not as often as it can be");
     }
 }

@@ -4,15 +4,15 @@
 //! goes to the dead-letter queue. Delivered twice, late or in another order, a message changes
 //! nothing that is later.
 
-mod api;
+pub mod api;
 mod bot;
-mod credentials;
+pub mod credentials;
 mod decide;
-mod event;
-mod failure;
+pub mod event;
+pub mod failure;
 mod lookup;
 mod memory;
-mod thread;
+pub mod thread;
 mod webhook;
 
 use std::collections::HashSet;
