@@ -65,7 +65,9 @@ struct Properties {
 
 /// ARN of the revision that an AppSpec, JSON or YAML, deploys.
 pub fn task_definition(text: &str) -> anyhow::Result<String> {
-    let spec: AppSpec = serde_saphyr::from_str(text).context("it names no task definition")?;
+    // Nearly all JSON is YAML as well, but not all: YAML has no DEL within quotes.
+    let spec: Result<AppSpec, _> = serde_json::from_str(text).or_else(|_| serde_saphyr::from_str(text));
+    let spec = spec.context("it names no task definition")?;
     let resource = spec.resources.into_iter().flatten().next().map(|(_, resource)| resource);
     Ok(resource.context("it has no resource")?.properties.task_definition)
 }
@@ -118,6 +120,8 @@ mod tests {
         let yaml = "version: 0.0\nResources:\n- TargetService:\n    Type: AWS::ECS::Service\n    Properties:\n      TaskDefinition: arn:y\n";
         assert_eq!(task_definition(yaml).unwrap(), "arn:y");
         assert!(task_definition("version: 0.0\nResources: []").is_err());
+        let odd = appspec("arn:\u{7f}", "app", 80, &Placement::default(), &[]);
+        assert_eq!(task_definition(&odd).unwrap(), "arn:\u{7f}", "JSON that is no YAML");
         let bare = appspec("arn:x", "app", 80, &Placement::default(), &[]);
         assert!(!bare.contains("PlatformVersion") && bare.contains(r#""Hooks":[]"#), "{bare}");
     }

@@ -1,9 +1,10 @@
 //! A JSON object whose values stay as they were written: what passes through is not
 //! understood, so nothing of it can be lost.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -47,9 +48,13 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                let (mut members, mut names) = (Vec::new(), HashSet::new());
+                while let Some((name, value)) = map.next_entry::<String, _>()? {
+                    // Of two, one would be replaced, and readers disagree on which of them counts.
+                    if !names.insert(name.clone()) {
+                        return Err(A::Error::custom(format_args!("'{name}' stands there twice")));
+                    }
+                    members.push((name, value));
                 }
                 Ok(Members(members))
             }

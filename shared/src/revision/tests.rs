@@ -58,6 +58,18 @@ fn members_that_nobody_knows_come_out_byte_for_byte() {
 }
 
 #[test]
+fn a_member_that_stands_twice_is_refused() {
+    let answer = |more: &str| {
+        format!(
+            r#"{{"taskDefinition":{{"taskDefinitionArn":"arn:x/api:1","tags":[],{more}"containerDefinitions":[]}}}}"#
+        )
+    };
+    assert!(Revision::from_answer(answer("").as_bytes()).is_ok());
+    let error = Revision::from_answer(answer(r#""tags":[1],"#).as_bytes()).unwrap_err().to_string();
+    assert!(error.starts_with("'tags' stands there twice"), "{error}");
+}
+
+#[test]
 fn what_ecs_would_refuse_is_refused_here() {
     let answer = |filler: usize, tags: usize| {
         let tags: Vec<_> = (0..tags).map(|n| json!({ "key": format!("k{n}"), "value": "v" })).collect();
