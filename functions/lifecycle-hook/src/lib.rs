@@ -8,8 +8,8 @@ mod migrate;
 mod migration_check;
 mod native;
 mod one_off;
-mod secrets;
-mod smoke;
+pub mod secrets;
+pub mod smoke;
 mod smoke_check;
 pub mod sql;
 

@@ -203,13 +203,11 @@ impl Aws {
             }
             other => other.map_err(failed(what()))?,
         };
-        let answer: Services = serde_json::from_slice(&raw.answer()).with_context(what)?;
-        let each = answer.services.into_iter().map(|view| {
-            let name = short_arn(&view.service_arn).to_owned();
-            let what = || format!("describing the service {cluster}/{name}");
-            let service = EcsService::narrowed(view).with_context(what);
-            (name, service)
-        });
+        let each =
+            EcsService::of_answer(&raw.answer()).with_context(what)?.into_iter().map(|(name, service)| {
+                let service = service.with_context(|| format!("describing the service {cluster}/{name}"));
+                (name, service)
+            });
         Ok(each.collect())
     }
 
@@ -360,6 +358,13 @@ pub(super) fn state(status: &ServiceDeploymentStatus) -> State {
 }
 
 impl EcsService {
+    /// Reads the body of a DescribeServices answer: each service by its name.
+    pub fn of_answer(body: &[u8]) -> Result<Vec<(String, anyhow::Result<Self>)>, serde_json::Error> {
+        let answer: Services = serde_json::from_slice(body)?;
+        let each = answer.services.into_iter();
+        Ok(each.map(|view| (short_arn(&view.service_arn).to_owned(), Self::narrowed(view))).collect())
+    }
+
     fn narrowed(view: ServiceView) -> anyhow::Result<Self> {
         let controller = match view.deployment_controller.as_ref().map_or("ECS", |c| c.kind.as_str()) {
             "CODE_DEPLOY" => Controller::CodeDeploy,

@@ -174,8 +174,7 @@ impl Aws {
             let call = call.include(TaskField::Tags).customize().interceptor(raw.clone());
             let what = || format!("describing the tasks {}", chunk.join(", "));
             call.send().await.map_err(failed(what()))?;
-            let answer: Tasks = serde_json::from_slice(&raw.answer()).with_context(what)?;
-            tasks.extend(answer.tasks.into_iter().map(Task::narrowed));
+            tasks.extend(Task::of_answer(&raw.answer()).with_context(what)?);
         }
         Ok(tasks)
     }
@@ -252,6 +251,12 @@ impl FailureView {
 }
 
 impl Task {
+    /// Reads the body of a DescribeTasks answer.
+    pub fn of_answer(body: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
+        let answer: Tasks = serde_json::from_slice(body)?;
+        Ok(answer.tasks.into_iter().map(Self::narrowed).collect())
+    }
+
     fn narrowed(view: TaskView) -> Self {
         let details = view.attachments.iter().flat_map(|attachment| &attachment.details);
         let address = details.filter(|d| d.name.as_deref() == Some("privateIPv4Address"));

@@ -12,7 +12,8 @@ use shared::aws::Web;
 use shared::config::{Smoke, SmokeRequest};
 use tokio::time::Instant;
 
-pub use expect::Wrong;
+pub use expect::{Wrong, expect};
+pub use request::redirected;
 pub use version::Deployed;
 
 use crate::secrets::Values;

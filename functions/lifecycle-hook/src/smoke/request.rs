@@ -66,7 +66,7 @@ impl<'a> Asked<'a> {
             let redirects = matches!(answer.status, 301 | 302 | 303 | 307 | 308);
             match answer.header("location") {
                 Some(location) if redirects && self.request.follow_redirects => {
-                    request = next(&request, answer.status, location).map_err(Wrong::Failed)?;
+                    request = redirected(&request, answer.status, location).map_err(Wrong::Failed)?;
                 }
                 _ => return Ok(WebAnswer { took: began.elapsed(), ..answer }),
             }
@@ -90,7 +90,7 @@ impl<'a> Asked<'a> {
 
 /// The request that a redirect asks for (RFC 9110, 15.4), which stays at the same origin:
 /// only what is configured is ever called.
-fn next(request: &WebRequest, status: u16, location: &str) -> Result<WebRequest, String> {
+pub fn redirected(request: &WebRequest, status: u16, location: &str) -> Result<WebRequest, String> {
     let wrong = |e: url::ParseError| format!("it redirects to '{location}', which is no URL: {e}");
     let here = Url::parse(&request.url).map_err(wrong)?;
     let mut there = here.join(location).map_err(wrong)?;
@@ -120,7 +120,7 @@ mod tests {
             headers: vec![("Content-Type".into(), "text/plain".into()), ("x-a".into(), "b".into())],
             body: "text".into(),
         };
-        let to = |status, location: &str| next(&post, status, location);
+        let to = |status, location: &str| redirected(&post, status, location);
         let seen = to(302, "../login?x#y").unwrap();
         assert_eq!(
             (seen.method, &seen.url[..], &seen.body[..]),
