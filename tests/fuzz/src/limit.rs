@@ -20,7 +20,7 @@ impl Limit {
     pub const OPTIMIZED: Self = Self(Duration::from_millis(100));
 
     /// Of the build that tests have: hardly optimized, with the rest of the tests beside it.
-    pub const UNOPTIMIZED: Self = Self(Duration::from_secs(1));
+    pub const OF_TESTS: Self = Self(Duration::from_secs(1));
 
     /// Gives what the input took, and whether it was taken. A first time that is too long may be
     /// that of something that is made once.

@@ -29,7 +29,7 @@ pub fn begin() {
     }
     let name = variable("FUZZ").unwrap_or_default();
     let target = Target::named(&name).unwrap_or_else(|| panic!("FUZZ names no target: '{name}'"));
-    let limit = variable("FUZZ_OPTIMIZED").map_or(Limit::UNOPTIMIZED, |_| Limit::OPTIMIZED);
+    let limit = variable("FUZZ_OPTIMIZED").map_or(Limit::OF_TESTS, |_| Limit::OPTIMIZED);
     let folder = variable("FUZZ_FOLDER").map(PathBuf::from);
     SESSION.get_or_init(|| Session { target, limit, folder, slowest: AtomicU64::new(0) });
 }

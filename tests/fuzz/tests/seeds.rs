@@ -3,7 +3,7 @@
 use fuzz::{Limit, Slow, TARGETS, Target};
 
 fn hold(target: &Target, input: &[u8]) -> bool {
-    match Limit::UNOPTIMIZED.hold(target, input) {
+    match Limit::OF_TESTS.hold(target, input) {
         Ok((_, taken)) => taken,
         Err(Slow(took)) => panic!("{}: {} bytes took {took:?}", target.name, input.len()),
     }
@@ -39,7 +39,7 @@ fn what_takes_too_long_twice_is_told() {
     let target = Target { name: "slow", feed: slow, seeds: Vec::new, longest: 1 };
     let limit = Limit(std::time::Duration::from_micros(1));
     assert!(matches!(limit.hold(&target, b""), Err(Slow(took)) if took > limit.0));
-    assert!(Limit::UNOPTIMIZED.hold(&target, b"").is_ok());
+    assert!(Limit::OF_TESTS.hold(&target, b"").is_ok());
 }
 
 #[test]
