@@ -2,8 +2,8 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// In bytes, compiled; as many as some thousand characters take. `.{200000}` would take a
-/// tenth of a second to compile, and far longer to be held against an answer.
+/// In bytes, compiled; as many as some thousand characters take. `.{200000}` takes tens of
+/// milliseconds to compile, and far longer to be held against an answer.
 const LARGEST: usize = 256 * 1024;
 
 /// Fails with what is wrong with the expression.
