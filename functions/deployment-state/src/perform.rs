@@ -28,6 +28,10 @@ impl DeploymentState {
                 Effect::RollBack { reason } => self.take_back(service, facts, reason).await?,
                 Effect::Tell { at, news } => self.tell(service, facts, *at, news.clone()).await,
                 Effect::Measure { at, measures } => self.measure(service, *at, measures).await?,
+                // ECS takes no tags for what a person deregistered.
+                Effect::Tag(_) if !facts.release.revision.active => {
+                    format!("no tags: {} is not ACTIVE any more", facts.release.revision.short())
+                }
                 Effect::Tag(tags) => {
                     self.aws().tag(&facts.release.revision.arn, tags).await?;
                     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")

@@ -2,11 +2,12 @@
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use shared::appspec::appspec;
 use shared::aws::{Aws, Created, Order, Pace};
 use shared::config::Engine;
 use shared::release::description;
-use shared::revision::{Rendered, short_arn};
+use shared::revision::{Rendered, Verdict, short_arn};
 
 use crate::decide::{Decision, Nothing, Refuse, Running, Start, Wait};
 use crate::target::{Outcome, Target};
@@ -65,8 +66,25 @@ impl Target<'_> {
             "{cluster}/{service} was changed to {} meanwhile; the event is to be delivered again",
             short_arn(&now.revision)
         );
-        self.aws.roll(cluster, service, &now, revision).await?;
+        let runs = self.aws.roll(cluster, service, &now, revision).await?;
+        let between = runs.iter().find(|arn| *arn != revision && **arn != now.revision);
+        if let Some(newer) = between
+            && let Some(pushed_at) = self.newer(newer, &start).await?
+        {
+            // Another image was rolled out since that look: it was pushed later, and stays.
+            self.aws.roll(cluster, service, &now, newer).await?;
+            let (pushed_at, live_pushed_at) = (start.release.pushed_at, pushed_at);
+            return Ok(Decision::from(Nothing::OlderThanLive { pushed_at, live_pushed_at }).into());
+        }
         Ok(Outcome { decision: Decision::Start(start), started: Some(started) })
+    }
+
+    /// When the image of a revision was pushed, if it is a release that is newer than this one.
+    async fn newer(&self, revision: &str, than: &Start) -> anyhow::Result<Option<Timestamp>> {
+        let Some(other) = self.aws.revision(revision).await? else { return Ok(None) };
+        let release = other.release;
+        let stands = release.digest.is_some() && release.verdict != Some(Verdict::Rejected);
+        Ok(release.pushed_at.filter(|at| stands && *at > than.release.pushed_at))
     }
 
     async fn by_codedeploy(

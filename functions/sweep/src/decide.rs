@@ -222,6 +222,10 @@ pub fn family_is_open(facts: &Facts<'_>) -> bool {
 }
 
 fn is_noted(facts: &Facts<'_>, last: &Last) -> bool {
+    if !facts.live.active {
+        // A person deregistered it: ECS takes no more tags for it, so nothing can ever be noted.
+        return true;
+    }
     match &facts.service.engine {
         Engine::CodeDeploy { .. } => {
             was_noted(&facts.live, last)
@@ -265,6 +269,7 @@ fn verdict_is_due(facts: &Facts<'_>) -> bool {
         last.state == State::Succeeded && last.by != Some(By::Others) && was_noted(&facts.live, last)
     });
     is_last
+        && facts.live.active
         && tags.digest.is_some()
         && tags.verdict.is_none()
         && age(facts, at) >= watch

@@ -132,6 +132,40 @@ fn red(facts: &mut Facts<'_>, minute: i64) {
 }
 
 #[test]
+fn what_a_person_deregistered_is_not_settled_again_and_again_and_holds_nothing_back() {
+    holds(
+        &by_codedeploy(),
+        &[
+            (
+                "its end was never noted",
+                |f| {
+                    f.live.release.ended = None;
+                    f.live.active = false;
+                },
+                &["nothing: nothing waits"],
+            ),
+            (
+                "its verdict is due",
+                |f| {
+                    f.live.release.verdict = None;
+                    f.live.active = false;
+                },
+                &["nothing: nothing waits"],
+            ),
+            (
+                "and an image waits",
+                |f| {
+                    f.live.release.ended = None;
+                    f.live.active = false;
+                    f.waiting = vec![waiting(3, 90)];
+                },
+                &["start: api:v3 was pushed at"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn what_waits_starts_unless_something_is_known_to_stand_against_it() {
     holds(
         &by_codedeploy(),

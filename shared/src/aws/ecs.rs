@@ -240,14 +240,14 @@ impl Aws {
 
     /// Rolls a service of the ECS controller to a revision, with its own deployment
     /// configuration, the circuit breaker and its rollback on. The number of tasks is not
-    /// touched: scaling may have moved it.
+    /// touched: scaling may have moved it. Gives the revisions of which it has tasks now.
     pub async fn roll(
         &self,
         cluster: &str,
         service: &str,
         from: &EcsService,
         to: &str,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<String>> {
         let mut configuration = from.deployment_configuration.clone();
         let breaker = configuration.get("deploymentCircuitBreaker").map(RawValue::get);
         let mut breaker: Members = breaker.map(serde_json::from_str).transpose()?.unwrap_or_default();
@@ -259,8 +259,9 @@ impl Aws {
         members.set("deploymentConfiguration", to_raw_value(&configuration)?);
         let raw = Raw::sending(serde_json::to_string(&members)?);
         let call = self.ecs.update_service().cluster(cluster).service(service).customize().interceptor(raw);
-        call.send().await.map_err(failed(format!("updating the service {cluster}/{service}")))?;
-        Ok(())
+        let answer = call.send().await.map_err(failed(format!("updating the service {cluster}/{service}")))?;
+        let deployments = answer.service().map(|service| service.deployments()).unwrap_or_default();
+        Ok(deployments.iter().filter_map(|one| one.task_definition().map(str::to_owned)).collect())
     }
 
     /// What was deployed to `container` of a service of the ECS controller since then. ECS

@@ -16,7 +16,7 @@ pub fn of(seed: u64) -> Story {
     let steps = draw.rng.usize(3..=11);
     let mut steps: Vec<_> = (0..steps).map(|_| draw.step(&config)).collect();
     steps.extend(Draw::end());
-    Story { name: format!("history {seed}"), config, steps, seed }
+    Story { name: format!("history {seed}"), config, steps, seed, is_told: false }
 }
 
 struct Draw {

@@ -34,7 +34,7 @@ pub fn all() -> Vec<Story> {
 }
 
 fn story(name: String, config: Config, steps: Vec<Step>) -> Story {
-    Story { name, config, steps, seed: 1 }
+    Story { name, config, steps, seed: 1, is_told: false }
 }
 
 fn push(repository: &'static str, tag: u32) -> Step {

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use cloud::time::DAY;
+use simulation::calls::{Crash, Plan, Redelivery};
 use simulation::crashes::{Crashing, Failure, singles, usual};
 use simulation::runtime::side_by_side;
 use simulation::shrink::shrink;
 use simulation::step::Story;
 use simulation::turns::Turns;
-use simulation::{calls, history, hunt, interleave, pairs, record, run, scenarios};
+use simulation::{history, hunt, interleave, pairs, record, run, scenarios};
 
 #[derive(Parser)]
 #[command(name = "cargo simulation", about = "Sluice on the local cloud, held against its invariants")]
@@ -64,7 +65,15 @@ enum Command {
     /// One history, told with its timeline
     History { seed: u64 },
     /// One scenario, told with its timeline
-    Scenario { name: String },
+    Scenario {
+        name: String,
+        /// Ends the handler at the call of this number, before it
+        #[arg(long)]
+        crash: Option<usize>,
+        /// The event is lost then
+        #[arg(long)]
+        lost: bool,
+    },
     /// Looks for one run that does not hold, by all means in turn
     Hunt {
         #[arg(long, default_value_t = 2_000)]
@@ -89,11 +98,14 @@ fn main() -> ExitCode {
         Command::Pairs { only, stride } => ended(&pairs_hold(&only, stride)),
         Command::Interleavings { only, most } => ended(&interleavings_hold(&only, most)),
         Command::Histories { seed, count } => ended(&histories_hold(seed, count)),
-        Command::History { seed } => tell(&history::of(seed)),
-        Command::Scenario { name } => {
+        Command::History { seed } => tell(&history::of(seed), &Plan::none()),
+        Command::Scenario { name, crash, lost } => {
+            let redelivery = if lost { Redelivery::Never } else { Redelivery::Again };
+            let crashes = crash.map(|call| (call, Crash::Before)).into_iter().collect();
+            let plan = Plan { crashes, redelivery, seed: 0 };
             let found = scenarios::all().into_iter().map(|scenario| scenario.story);
             let mut found = found.chain(interleave::all()).filter(|story| story.name == name);
-            found.next().map_or_else(|| no_scenario(&name), |story| tell(&story))
+            found.next().map_or_else(|| no_scenario(&name), |story| tell(&story, &plan))
         }
         Command::Hunt { runs } => match hunt::hunt(runs) {
             Ok(runs) => {
@@ -236,7 +248,7 @@ fn histories_hold(seed: u64, count: u64) -> Vec<Failure> {
     let (seeds, began) = ((seed..seed + count).collect::<Vec<_>>(), Instant::now());
     let ran = side_by_side(&seeds, async |seed| {
         let story = history::of(*seed);
-        let ran = run::run(&story, calls::Plan::none(), Turns::default()).await;
+        let ran = run::run(&story, Plan::none(), Turns::default()).await;
         ran.map(|run| (run.calls.len(), run.lasted)).map_err(|violation| (story, *violation))
     });
     let lived = ran.iter().flatten();
@@ -264,13 +276,14 @@ fn histories_hold(seed: u64, count: u64) -> Vec<Failure> {
 const SHRUNK: usize = 6;
 
 /// Runs a story, and prints all that happens.
-fn tell(story: &Story) -> ExitCode {
+fn tell(story: &Story, plan: &Plan) -> ExitCode {
     println!("{story}");
-    let told = side_by_side(&[story], async |story| {
-        run::run(story, calls::Plan::none(), Turns::default()).await
-    });
+    let story = &Story { is_told: true, ..story.clone() };
+    let told =
+        side_by_side(&[story], async |story| run::run(story, plan.clone(), Turns::default()).await);
     match told.into_iter().next() {
         Some(Ok(run)) => {
+            println!("{}", run.timeline);
             let mut calls = BTreeMap::<(&str, &str), usize>::new();
             for call in &run.calls {
                 *calls.entry((call.function, &call.what)).or_default() += 1;

@@ -27,6 +27,8 @@ pub struct Run {
     /// Where two handlers took turns.
     pub trace: Vec<Choice>,
     pub met: bool,
+    /// Empty unless it is wanted: it is long.
+    pub timeline: String,
 }
 
 /// How long a step that waits for something waits.
@@ -65,6 +67,7 @@ async fn ran(story: &Story, plan: Plan, turns: Turns) -> Result<Run, Violation> 
         lasted: account.now() - watch.seen.began,
         trace: account.calls.turns.trace(),
         met: account.calls.turns.met(),
+        timeline: if story.is_told { account.cloud.timeline() } else { String::new() },
     })
 }
 
@@ -76,10 +79,10 @@ fn account_is_foul(watch: &Watch) -> bool {
 /// two sweeps.
 async fn rest(account: &Account, watch: &mut Watch) -> Result<(), Violation> {
     let quiet = (u64::from(account.config.watch) + 2 * u64::from(account.config.sweep) + 2) * MINUTE;
-    let end = account.now() + RESTLESS;
+    let (told, end) = (account.now(), account.now() + RESTLESS);
     loop {
         pass(account, watch, PIECE).await?;
-        let since = watch.last_effect().max(watch.seen.fair_since);
+        let since = watch.last_effect().max(watch.seen.fair_since).max(told);
         let quiet = account.now() > since + quiet
             && SERVICES.iter().all(|service| active(account, service).is_none())
             && !crate::invariants::is_telling(account);

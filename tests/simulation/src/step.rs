@@ -127,6 +127,40 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// Of what happens by chance.
     pub seed: u64,
+    /// Whether its timeline is wanted.
+    pub is_told: bool,
+}
+
+impl Story {
+    /// Whether the same comes of it, however late each thing is done: nothing in it is over
+    /// before it is dealt with.
+    pub fn is_settled(&self) -> bool {
+        self.steps.iter().all(|step| match step {
+            Step::Push { .. }
+            | Step::Retag { .. }
+            | Step::Chaff(_)
+            | Step::Wait(_)
+            | Step::Canary(_)
+            | Step::Shifted(_)
+            | Step::Ended(_)
+            | Step::Hold(_)
+            | Step::Unhold(_)
+            | Step::SlackDown(_)
+            | Step::Next { .. }
+            | Step::Again(_) => true,
+            Step::PushTwo { .. }
+            | Step::Delete { .. }
+            | Step::Alarm { .. }
+            | Step::AlarmGone(_)
+            | Step::AlarmBack(_)
+            | Step::Stop { .. }
+            | Step::ByHand(_)
+            | Step::Scale { .. }
+            | Step::Deregister(_)
+            | Step::Together { .. }
+            | Step::Weather(_) => false,
+        })
+    }
 }
 
 impl Image {

@@ -33,7 +33,7 @@ pub fn taken_back(seen: &Seen, account: &Account) -> Holds {
         });
         let Some((red, _)) = red else { continue };
         let due = (*red).max(seen.fair_since) + soon(account) + ROLLED;
-        if now < due || serves_other(seen, start) || superseded(seen, start) || told(seen, account, *red) {
+        if now < due || serves_other(seen, start) || superseded(seen, start) || told(seen, *red) {
             continue;
         }
         return Err(format!("{} of {} serves, and its alarm went red at {red}", start.revision, start.service));
@@ -66,11 +66,15 @@ fn superseded(seen: &Seen, start: &Start) -> bool {
     seen.starts.iter().any(|other| other.service == start.service && other.at > start.at)
 }
 
-/// The on-call channel's message went to the topic since then.
-fn told(seen: &Seen, account: &Account, since: Ms) -> bool {
+/// People were called since then: nothing is there to go back to, or it failed, or the alarm is
+/// another's fault.
+fn told(seen: &Seen, since: Ms) -> bool {
+    let kinds = ["no-way-back", "rollback-failed", "alarm-red-before", "alarm-during-rollback"];
     let published = seen.done.iter().rev().take_while(|done| done.at >= since);
-    let tells = published.into_iter().any(|done| done.operation == "Publish");
-    tells && account.now() > since
+    published.filter(|done| done.operation == "Publish").any(|done| {
+        let message = done.input["Message"].as_str().unwrap_or_default();
+        kinds.iter().any(|kind| message.contains(kind))
+    })
 }
 
 /// What was pushed last, and nothing stands against, is started soon.

@@ -21,8 +21,14 @@ pub fn once(seen: &Seen, _: &Account) -> Holds {
         return Ok(());
     }
     let mut count = BTreeMap::<(&str, &str), usize>::new();
-    for start in seen.releases() {
-        *count.entry((&start.service, &start.digest)).or_default() += 1;
+    for (n, start) in seen.starts.iter().enumerate().filter(|(_, start)| start.takes_back.is_none()) {
+        // ECS has no lock: what an older image replaced in the same moment is put back.
+        let put_back = seen.starts[..n].iter().any(|other| {
+            other.revision == start.revision && other.at + ROUNDING > start.at && start.service == "web"
+        });
+        if !put_back {
+            *count.entry((&start.service, &start.digest)).or_default() += 1;
+        }
     }
     match count.iter().find(|(_, count)| **count > 1) {
         Some(((service, digest), count)) => Err(format!("{digest} was started on {service} {count} times")),

@@ -266,6 +266,10 @@ impl Seen {
             }
             _ => return,
         };
+        // Rolling a service to what it runs already starts nothing.
+        if done.operation == "UpdateService" && done.moment.live.get(service.as_str()) == Some(&revision) {
+            return;
+        }
         let known = self.revision(account, &revision);
         let takes_back = if done.operation == "CreateDeployment" {
             input["description"].as_str().and_then(shared::release::rolled_back).map(str::to_owned)
@@ -338,7 +342,6 @@ impl Seen {
         };
         noted(&serves)
             || last.is_some_and(|last| noted(&known(&last.revision)))
-            || serves["taskDefinition"]["status"] != "ACTIVE"
             || image_gone()
     }
 

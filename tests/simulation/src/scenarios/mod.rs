@@ -24,7 +24,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn scenario(name: impl Into<String>, config: Config, steps: Vec<Step>) -> Scenario {
-    Scenario { story: Story { name: name.into(), config, steps, seed: 1 }, is_core: false }
+    Scenario { story: Story { name: name.into(), config, steps, seed: 1, is_told: false }, is_core: false }
 }
 
 impl Scenario {
