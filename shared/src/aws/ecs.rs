@@ -259,7 +259,8 @@ impl Aws {
         members.set("deploymentConfiguration", to_raw_value(&configuration)?);
         let raw = Raw::sending(serde_json::to_string(&members)?);
         let call = self.ecs.update_service().cluster(cluster).service(service).customize().interceptor(raw);
-        let answer = call.send().await.map_err(failed(format!("updating the service {cluster}/{service}")))?;
+        let answer =
+            call.send().await.map_err(failed(format!("updating the service {cluster}/{service}")))?;
         let deployments = answer.service().map(|service| service.deployments()).unwrap_or_default();
         Ok(deployments.iter().filter_map(|one| one.task_definition().map(str::to_owned)).collect())
     }

@@ -169,12 +169,7 @@ impl Calls {
         let what = named(request);
         let access = access(&what);
         let number = state.made.len();
-        state.made.push(Called {
-            function: invoked.function,
-            invocation: invoked.number,
-            what,
-            access,
-        });
+        state.made.push(Called { function: invoked.function, invocation: invoked.number, what, access });
         let mut crash = state.plan.crashes.remove(&number);
         if crash.is_none() && state.share > 0 && state.chance.u8(0..100) < state.share {
             crash = Some(Crash::ALL[state.chance.usize(0..Crash::ALL.len())]);

@@ -129,11 +129,8 @@ impl Crashing<'_> {
     /// say what must be.
     pub async fn attempt(&self) -> Result<Run, Failure> {
         let plan = Plan { crashes: self.crashes.clone(), redelivery: self.redelivery, seed: self.story.seed };
-        let failure = |check: &str, what: String| Failure {
-            run: self.to_string(),
-            check: check.to_owned(),
-            what,
-        };
+        let failure =
+            |check: &str, what: String| Failure { run: self.to_string(), check: check.to_owned(), what };
         let run = run(self.story, plan, Turns::default())
             .await
             .map_err(|violation| failure(violation.invariant, violation.what.clone()))?;
@@ -147,6 +144,6 @@ impl Crashing<'_> {
     /// A hook whose event is lost for good has no verdict: its deployment is stopped.
     fn loses_a_hook(&self) -> bool {
         let hook = |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == HOOK);
-        self.redelivery == Redelivery::Never && self.crashes.keys().any(|call| hook(call))
+        self.redelivery == Redelivery::Never && self.crashes.keys().any(hook)
     }
 }

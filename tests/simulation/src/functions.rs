@@ -74,8 +74,8 @@ pub fn all() -> Vec<Woken> {
 
 /// A started function.
 enum Code {
-    ImagePush(ImagePush),
-    Hook(LifecycleHook),
+    ImagePush(Box<ImagePush>),
+    Hook(Box<LifecycleHook>),
     Alarm(alarm::Guard),
     State(DeploymentState),
     Sweep(sweep::Sweep),
@@ -211,9 +211,7 @@ impl Lambda {
                 answer.map_err(|e| failed("Sluice.Error", format!("{e:#}")))
             }
             (None, Redelivery::Never) => Ok(Value::Null),
-            (None, Redelivery::Again) => {
-                Err(failed("Runtime.ExitError", "the scenario ended it".to_owned()))
-            }
+            (None, Redelivery::Again) => Err(failed("Runtime.ExitError", "the scenario ended it".to_owned())),
         }
     }
 
@@ -223,8 +221,8 @@ impl Lambda {
         let topic = Topic::new(&aws, Some(self.topic.clone()));
         let push = |aws, releases, topic| ImagePush { topic, aws, releases, hook: Some(HOOK.to_owned()) };
         match name {
-            "image-push" => Code::ImagePush(push(aws, releases, topic)),
-            HOOK => Code::Hook(LifecycleHook::new(aws, releases, topic)),
+            "image-push" => Code::ImagePush(Box::new(push(aws, releases, topic))),
+            HOOK => Code::Hook(Box::new(LifecycleHook::new(aws, releases, topic))),
             "alarm" => Code::Alarm(alarm::Guard { aws, releases, topic }),
             "deployment-state" => Code::State(DeploymentState { push: push(aws, releases, topic) }),
             "sweep" => Code::Sweep(sweep::Sweep::new(DeploymentState { push: push(aws, releases, topic) })),

@@ -138,7 +138,9 @@ impl Draw {
             }
         }
         // Together they are chances of one draw.
-        weather.throttled = weather.throttled.min(100 - weather.errors.max(weather.stalled + weather.stale + weather.answers_lost));
+        weather.throttled = weather
+            .throttled
+            .min(100 - weather.errors.max(weather.stalled + weather.stale + weather.answers_lost));
         Step::Weather(weather)
     }
 

@@ -82,11 +82,7 @@ pub async fn told(story: &Story) -> Option<Failure> {
     })
 }
 
-fn first(
-    failures: Vec<Option<Failure>>,
-    phase: &'static str,
-    runs: &mut usize,
-) -> Result<(), Box<Caught>> {
+fn first(failures: Vec<Option<Failure>>, phase: &'static str, runs: &mut usize) -> Result<(), Box<Caught>> {
     for failure in failures {
         *runs += 1;
         if let Some(failure) = failure {

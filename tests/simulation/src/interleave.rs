@@ -61,14 +61,33 @@ fn both(s: &'static str) -> Vec<Story> {
     let of = |name: &str, steps| story(format!("{s}: {name}"), Config::default(), steps);
     let lost = |function| Next { function, fate: Fate::Lost };
     vec![
-        of("one push, told twice", vec![together("image-push", "image-push"), push(s, 2), Again("image-push"), Wait(60), Ended(s)]),
+        of(
+            "one push, told twice",
+            vec![together("image-push", "image-push"), push(s, 2), Again("image-push"), Wait(60), Ended(s)],
+        ),
         of(
             "two pushes",
-            vec![together("image-push", "image-push"), push(s, 2), push(s, 3), Wait(60), Ended(s), Wait(60), Ended(s)],
+            vec![
+                together("image-push", "image-push"),
+                push(s, 2),
+                push(s, 3),
+                Wait(60),
+                Ended(s),
+                Wait(60),
+                Ended(s),
+            ],
         ),
         of(
             "a push and the sweep",
-            vec![late("image-push", 150), push(s, 2), Wait(149), together("image-push", "sweep"), Again("sweep"), Wait(60), Ended(s)],
+            vec![
+                late("image-push", 150),
+                push(s, 2),
+                Wait(149),
+                together("image-push", "sweep"),
+                Again("sweep"),
+                Wait(60),
+                Ended(s),
+            ],
         ),
         of(
             "a push and the end of a deployment",
@@ -86,15 +105,48 @@ fn both(s: &'static str) -> Vec<Story> {
         ),
         of(
             "a push and an alarm of the watch",
-            vec![push(s, 2), Wait(60), Ended(s), Wait(60), together("image-push", "alarm"), push(s, 3), red(s), Wait(60), green(s), Ended(s), Wait(400), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(60),
+                Ended(s),
+                Wait(60),
+                together("image-push", "alarm"),
+                push(s, 3),
+                red(s),
+                Wait(60),
+                green(s),
+                Ended(s),
+                Wait(400),
+                Ended(s),
+            ],
         ),
         of(
             "an alarm, told twice",
-            vec![push(s, 2), Canary(s), together("alarm", "alarm"), red(s), Again("alarm"), Wait(60), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Canary(s),
+                together("alarm", "alarm"),
+                red(s),
+                Again("alarm"),
+                Wait(60),
+                green(s),
+                Ended(s),
+            ],
         ),
         of(
             "an alarm of the watch, told twice",
-            vec![push(s, 2), Wait(60), Ended(s), Wait(60), together("alarm", "alarm"), red(s), Again("alarm"), Wait(60), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(60),
+                Ended(s),
+                Wait(60),
+                together("alarm", "alarm"),
+                red(s),
+                Again("alarm"),
+                Wait(60),
+                green(s),
+                Ended(s),
+            ],
         ),
         of(
             "an alarm of the watch and the sweep",
@@ -115,11 +167,30 @@ fn both(s: &'static str) -> Vec<Story> {
         ),
         of(
             "an alarm and the end of a deployment",
-            vec![push(s, 2), Wait(30), Ended(s), together("alarm", "deployment-state"), red(s), Again("deployment-state"), Wait(60), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                together("alarm", "deployment-state"),
+                red(s),
+                Again("deployment-state"),
+                Wait(60),
+                green(s),
+                Ended(s),
+            ],
         ),
         of(
             "an end, told twice",
-            vec![push(s, 2), Wait(30), Ended(s), Wait(5), together("deployment-state", "deployment-state"), Again("deployment-state"), Again("deployment-state"), Wait(60)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                Wait(5),
+                together("deployment-state", "deployment-state"),
+                Again("deployment-state"),
+                Again("deployment-state"),
+                Wait(60),
+            ],
         ),
         of(
             "an end, told twice, and an image that waits",
@@ -138,7 +209,17 @@ fn both(s: &'static str) -> Vec<Story> {
         ),
         of(
             "an end and the sweep",
-            vec![push(s, 2), Wait(30), lost("deployment-state"), Ended(s), Wait(130), together("deployment-state", "sweep"), Again("deployment-state"), Again("sweep"), Wait(60)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                lost("deployment-state"),
+                Ended(s),
+                Wait(130),
+                together("deployment-state", "sweep"),
+                Again("deployment-state"),
+                Again("sweep"),
+                Wait(60),
+            ],
         ),
         of(
             "the ends of a release and of what takes it back",
@@ -155,7 +236,16 @@ fn both(s: &'static str) -> Vec<Story> {
         ),
         of(
             "two sweeps",
-            vec![lost("image-push"), push(s, 2), Wait(125), together("sweep", "sweep"), Again("sweep"), Again("sweep"), Wait(60), Ended(s)],
+            vec![
+                lost("image-push"),
+                push(s, 2),
+                Wait(125),
+                together("sweep", "sweep"),
+                Again("sweep"),
+                Again("sweep"),
+                Wait(60),
+                Ended(s),
+            ],
         ),
     ]
 }
@@ -167,26 +257,79 @@ fn hooks() -> Vec<Story> {
     let checked = Config { checks: Checks::All, ..Config::default() };
     let sick = Step::Push { repository: s, tag: 2, image: Image::Sick };
     vec![
-        of("a hook, told twice", vec![push(s, 2), Wait(40), together(HOOK, HOOK), Again(HOOK), Again(HOOK), Ended(s)]),
+        of(
+            "a hook, told twice",
+            vec![push(s, 2), Wait(40), together(HOOK, HOOK), Again(HOOK), Again(HOOK), Ended(s)],
+        ),
         of(
             "a hook that fails, told twice",
-            vec![sick.clone(), late(HOOK, 60), Wait(120), together(HOOK, HOOK), Again(HOOK), Again(HOOK), Wait(60), Ended(s)],
+            vec![
+                sick.clone(),
+                late(HOOK, 60),
+                Wait(120),
+                together(HOOK, HOOK),
+                Again(HOOK),
+                Again(HOOK),
+                Wait(60),
+                Ended(s),
+            ],
         ),
         story(
             "api: a migration, told twice".into(),
             checked,
-            vec![together(HOOK, HOOK), Next { function: HOOK, fate: Fate::Twice(1) }, push(s, 2), Wait(60), Ended(s)],
+            vec![
+                together(HOOK, HOOK),
+                Next { function: HOOK, fate: Fate::Twice(1) },
+                push(s, 2),
+                Wait(60),
+                Ended(s),
+            ],
         ),
-        of("a hook and an alarm", vec![push(s, 2), together(HOOK, "alarm"), Wait(50), red(s), Wait(60), green(s), Ended(s)]),
-        of("a hook and a push", vec![push(s, 2), together(HOOK, "image-push"), Wait(50), push(s, 3), Ended(s), Wait(60), Ended(s)]),
-        of("a hook and the sweep", vec![push(s, 2), together(HOOK, "sweep"), Wait(50), Again("sweep"), Ended(s)]),
+        of(
+            "a hook and an alarm",
+            vec![push(s, 2), together(HOOK, "alarm"), Wait(50), red(s), Wait(60), green(s), Ended(s)],
+        ),
+        of(
+            "a hook and a push",
+            vec![
+                push(s, 2),
+                together(HOOK, "image-push"),
+                Wait(50),
+                push(s, 3),
+                Ended(s),
+                Wait(60),
+                Ended(s),
+            ],
+        ),
+        of(
+            "a hook and the sweep",
+            vec![push(s, 2), together(HOOK, "sweep"), Wait(50), Again("sweep"), Ended(s)],
+        ),
         of(
             "a hook that fails and the beginning's event",
-            vec![sick, together(HOOK, "deployment-state"), Wait(50), Again("deployment-state"), Wait(60), Ended(s)],
+            vec![
+                sick,
+                together(HOOK, "deployment-state"),
+                Wait(50),
+                Again("deployment-state"),
+                Wait(60),
+                Ended(s),
+            ],
         ),
         of(
             "an alarm and the sweep while the old tasks are kept",
-            vec![push(s, 2), Shifted(s), late("alarm", 80), red(s), Wait(79), together("alarm", "sweep"), Again("sweep"), Wait(60), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Shifted(s),
+                late("alarm", 80),
+                red(s),
+                Wait(79),
+                together("alarm", "sweep"),
+                Again("sweep"),
+                Wait(60),
+                green(s),
+                Ended(s),
+            ],
         ),
     ]
 }

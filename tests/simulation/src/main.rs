@@ -224,7 +224,12 @@ fn pairs_hold(only: &str, stride: usize) -> Vec<Failure> {
         (all, tried) = (all + of, tried + ran);
         failures.extend(failed);
     }
-    figure(tried, &format!("of {all} pairs of crashes in {} scenarios", scenarios.len()), failures.len(), began);
+    figure(
+        tried,
+        &format!("of {all} pairs of crashes in {} scenarios", scenarios.len()),
+        failures.len(),
+        began,
+    );
     failures
 }
 
@@ -279,8 +284,7 @@ const SHRUNK: usize = 6;
 fn tell(story: &Story, plan: &Plan) -> ExitCode {
     println!("{story}");
     let story = &Story { is_told: true, ..story.clone() };
-    let told =
-        side_by_side(&[story], async |story| run::run(story, plan.clone(), Turns::default()).await);
+    let told = side_by_side(&[story], async |story| run::run(story, plan.clone(), Turns::default()).await);
     match told.into_iter().next() {
         Some(Ok(run)) => {
             println!("{}", run.timeline);

@@ -80,7 +80,8 @@ fn verdicts(account: &Account) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for family in ["api", "web"] {
         let input = json!({ "familyPrefix": family });
-        let arns = account.ask("ecs", "ListTaskDefinitions", input).unwrap_or_default()["taskDefinitionArns"].take();
+        let arns =
+            account.ask("ecs", "ListTaskDefinitions", input).unwrap_or_default()["taskDefinitionArns"].take();
         for arn in arns.as_array().into_iter().flatten() {
             let input = json!({ "taskDefinition": arn, "include": ["TAGS"] });
             let known = account.ask("ecs", "DescribeTaskDefinition", input).unwrap_or_default();

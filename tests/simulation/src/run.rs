@@ -151,7 +151,9 @@ async fn take(account: &Account, watch: &mut Watch, step: &Step, seed: u64) -> R
         }
         Step::Wait(seconds) => pass(account, watch, *seconds).await?,
         Step::Canary(service) => until(account, watch, |account| has_canary(account, service, 1.0)).await?,
-        Step::Shifted(service) => until(account, watch, |account| has_canary(account, service, 100.0)).await?,
+        Step::Shifted(service) => {
+            until(account, watch, |account| has_canary(account, service, 100.0)).await?
+        }
         Step::Ended(service) => until(account, watch, |account| active(account, service).is_none()).await?,
         Step::Stop { service, rolls_back } => stop(account, service, *rolls_back),
         Step::ByHand(service) => by_hand(account, service),
@@ -207,9 +209,7 @@ fn chaff(account: &Account, repository: &str) {
     let config = |tag: &str| json!({ "architecture": "amd64", "os": "linux", "chaff": tag });
     for tag in ["latest", "sha256-0000.sig", "build-7"] {
         // The second time, it is there already.
-        let _ = account
-            .cloud
-            .with(|world| cloud::fixture::push_config(world, repository, tag, &config(tag)));
+        let _ = account.cloud.with(|world| cloud::fixture::push_config(world, repository, tag, &config(tag)));
     }
 }
 

@@ -8,16 +8,34 @@ use crate::config::Config;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// A new image is pushed as `v<tag>`.
-    Push { repository: &'static str, tag: u32, image: Image },
+    Push {
+        repository: &'static str,
+        tag: u32,
+        image: Image,
+    },
     /// Two images are pushed in the same moment, as `v<tag>` and the next.
-    PushTwo { repository: &'static str, tag: u32 },
+    PushTwo {
+        repository: &'static str,
+        tag: u32,
+    },
     /// The image that was pushed as `v<of>` gets another tag.
-    Retag { repository: &'static str, of: u32, image: Image, tag: u32 },
+    Retag {
+        repository: &'static str,
+        of: u32,
+        image: Image,
+        tag: u32,
+    },
     /// Pushes that concern nobody: without a tag, a signature, `latest`.
     Chaff(&'static str),
     /// A person deletes the image of a tag.
-    Delete { repository: &'static str, tag: u32 },
-    Alarm { service: &'static str, state: &'static str },
+    Delete {
+        repository: &'static str,
+        tag: u32,
+    },
+    Alarm {
+        service: &'static str,
+        state: &'static str,
+    },
     /// A person deletes the alarm, or makes it again.
     AlarmGone(&'static str),
     AlarmBack(&'static str),
@@ -30,24 +48,36 @@ pub enum Step {
     /// Time passes until no deployment of the service is active.
     Ended(&'static str),
     /// A person stops what is active, with or without AWS's rollback.
-    Stop { service: &'static str, rolls_back: bool },
+    Stop {
+        service: &'static str,
+        rolls_back: bool,
+    },
     /// A person deploys the revision that serves once more, with another setting of theirs.
     ByHand(&'static str),
     /// A person puts a hold on a service, or takes it off.
     Hold(&'static str),
     Unhold(&'static str),
     /// A person scales the service.
-    Scale { service: &'static str, count: u32 },
+    Scale {
+        service: &'static str,
+        count: u32,
+    },
     /// A person deregisters the revision that serves.
     Deregister(&'static str),
     /// Slack does not answer for so many seconds.
     SlackDown(u64),
     /// What becomes of the next event of a function.
-    Next { function: &'static str, fate: Fate },
+    Next {
+        function: &'static str,
+        fate: Fate,
+    },
     /// The last event of a function comes once more.
     Again(&'static str),
     /// The next handlers of these two functions are let through call by call, in turns.
-    Together { first: &'static str, second: &'static str },
+    Together {
+        first: &'static str,
+        second: &'static str,
+    },
     /// What befalls calls and events from now on.
     Weather(Weather),
 }

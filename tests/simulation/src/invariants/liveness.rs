@@ -36,7 +36,10 @@ pub fn taken_back(seen: &Seen, account: &Account) -> Holds {
         if now < due || serves_other(seen, start) || superseded(seen, start) || told(seen, *red) {
             continue;
         }
-        return Err(format!("{} of {} serves, and its alarm went red at {red}", start.revision, start.service));
+        return Err(format!(
+            "{} of {} serves, and its alarm went red at {red}",
+            start.revision, start.service
+        ));
     }
     Ok(())
 }
@@ -44,12 +47,13 @@ pub fn taken_back(seen: &Seen, account: &Account) -> Holds {
 /// Until when an alarm counts against a release.
 fn until(seen: &Seen, start: &Start) -> Ms {
     let deployments = seen.deployments.values();
-    let own = deployments.filter(|deployment| {
-        start.service == "api" && deployment.began.abs_diff(start.at) < 5_000
-    });
-    match own.last() {
+    let mut own = deployments
+        .filter(|deployment| start.service == "api" && deployment.began.abs_diff(start.at) < 5_000);
+    match own.next_back() {
         Some(deployment) if deployment.is_active() => Ms::MAX,
-        Some(deployment) if deployment.status == "Succeeded" => (deployment.since + seen.watch).saturating_sub(5_000),
+        Some(deployment) if deployment.status == "Succeeded" => {
+            (deployment.since + seen.watch).saturating_sub(5_000)
+        }
         Some(deployment) => deployment.since,
         // ECS tells no end: at least so long.
         None => start.at + seen.watch.min(60_000),

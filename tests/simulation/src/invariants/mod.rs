@@ -11,8 +11,8 @@ use std::fmt;
 use cloud::{MINUTE, Ms};
 
 use crate::account::Account;
-pub use secrecy::Logs;
 pub use liveness::is_telling;
+pub use secrecy::Logs;
 pub use seen::{Became, Pushed, Seen, live_arn};
 
 /// What does not hold, and when it was seen.

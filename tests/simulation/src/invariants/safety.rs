@@ -73,8 +73,11 @@ pub fn never_older(seen: &Seen, account: &Account) -> Holds {
                 // Of one second: neither is older.
                 continue;
             }
-            if !seen.rejected.get(&key).is_some_and(|rejected| *rejected <= start.at) {
-                return Err(format!("v{} of {} was started after push {newer}", pushed[order].tag, start.service));
+            if seen.rejected.get(&key).is_none_or(|rejected| *rejected > start.at) {
+                return Err(format!(
+                    "v{} of {} was started after push {newer}",
+                    pushed[order].tag, start.service
+                ));
             }
         }
         let known = newest.entry(&start.service).or_default();
@@ -145,6 +148,11 @@ fn bare(definition: &Value, tags: &Value) -> Value {
 
 pub fn way_back(seen: &Seen, account: &Account) -> Holds {
     for start in seen.fresh_starts().iter().filter(|start| start.takes_back.is_none()) {
+        let is_other = |other: &&Start| other.service == start.service && other.at < start.at;
+        if !seen.releases().any(|other| is_other(&other)) {
+            // A service's first release may have none.
+            continue;
+        }
         let mut arn = start.revision.clone();
         let usable = loop {
             let input = json!({ "taskDefinition": arn, "include": ["TAGS"] });
@@ -179,7 +187,10 @@ pub fn alarms(seen: &Seen, _: &Account) -> Holds {
     for start in seen.fresh_starts().iter().filter(|start| start.takes_back.is_none()) {
         let red = seen.red_at(&start.service, start.at);
         if let Some((since, became)) = red.filter(|(since, _)| since + READ < start.at) {
-            return Err(format!("a release of {} started on an alarm {became:?} since {since}", start.service));
+            return Err(format!(
+                "a release of {} started on an alarm {became:?} since {since}",
+                start.service
+            ));
         }
     }
     for done in seen.fresh_of("TagResource") {

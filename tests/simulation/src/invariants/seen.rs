@@ -340,9 +340,7 @@ impl Seen {
             let digest = image.and_then(|image| image.rsplit('@').next()).unwrap_or_default();
             self.pushed.values().flatten().any(|pushed| pushed.digest == digest && pushed.deleted)
         };
-        noted(&serves)
-            || last.is_some_and(|last| noted(&known(&last.revision)))
-            || image_gone()
+        noted(&serves) || last.is_some_and(|last| noted(&known(&last.revision))) || image_gone()
     }
 
     /// Looks at what is now.

@@ -3,8 +3,8 @@
 use super::{Scenario, green, push, pushed, red, scenario};
 use crate::config::{Config, Gate};
 use crate::step::Step::{
-    Again, AlarmBack, AlarmGone, ByHand, Canary, Chaff, Delete, Deregister, Ended, Hold, Next, PushTwo, Retag, Scale,
-    SlackDown, Stop, Unhold, Wait,
+    Again, AlarmBack, AlarmGone, ByHand, Canary, Chaff, Delete, Deregister, Ended, Hold, Next, PushTwo,
+    Retag, Scale, SlackDown, Stop, Unhold, Wait,
 };
 use crate::step::{Fate, Image, Step};
 
@@ -34,7 +34,14 @@ fn pushes(s: &'static str) -> Vec<Scenario> {
         on(
             s,
             "a push, told again during and after its deployment",
-            vec![push(s, 2), Again("image-push"), Canary(s), Again("image-push"), Ended(s), Again("image-push")],
+            vec![
+                push(s, 2),
+                Again("image-push"),
+                Canary(s),
+                Again("image-push"),
+                Ended(s),
+                Again("image-push"),
+            ],
         ),
         on(
             s,
@@ -49,9 +56,17 @@ fn pushes(s: &'static str) -> Vec<Scenario> {
                 Wait(900),
             ],
         ),
-        on(s, "two pushes, one after the other", vec![push(s, 2), Wait(60), push(s, 3), Ended(s), Wait(60), Ended(s)])
-            .core(),
-        on(s, "two pushes at once", vec![PushTwo { repository: s, tag: 2 }, Wait(60), Ended(s), Wait(60), Ended(s)]),
+        on(
+            s,
+            "two pushes, one after the other",
+            vec![push(s, 2), Wait(60), push(s, 3), Ended(s), Wait(60), Ended(s)],
+        )
+        .core(),
+        on(
+            s,
+            "two pushes at once",
+            vec![PushTwo { repository: s, tag: 2 }, Wait(60), Ended(s), Wait(60), Ended(s)],
+        ),
         on(
             s,
             "two pushes whose events come in the other order",
@@ -62,11 +77,21 @@ fn pushes(s: &'static str) -> Vec<Scenario> {
             "pushes during a deployment: only the newest follows",
             vec![push(s, 2), Canary(s), push(s, 3), push(s, 4), Ended(s), Wait(60), Ended(s)],
         ),
-        on(s, "a push within the watch", vec![push(s, 2), Wait(30), Ended(s), Wait(60), push(s, 3), Wait(30), Ended(s)]),
+        on(
+            s,
+            "a push within the watch",
+            vec![push(s, 2), Wait(30), Ended(s), Wait(60), push(s, 3), Wait(30), Ended(s)],
+        ),
         on(
             s,
             "a second tag on what is live",
-            vec![push(s, 2), Wait(30), Ended(s), Retag { repository: s, of: 2, image: Image::Good, tag: 3 }, Wait(400)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                Retag { repository: s, of: 2, image: Image::Good, tag: 3 },
+                Wait(400),
+            ],
         ),
         on(
             s,
@@ -83,7 +108,11 @@ fn pushes(s: &'static str) -> Vec<Scenario> {
             ],
         ),
         on(s, "pushes that are no versions", vec![Chaff(s), Wait(400)]),
-        on(s, "an image that is deleted at once", vec![push(s, 2), Delete { repository: s, tag: 2 }, Wait(400), Ended(s)]),
+        on(
+            s,
+            "an image that is deleted at once",
+            vec![push(s, 2), Delete { repository: s, tag: 2 }, Wait(400), Ended(s)],
+        ),
     ]
 }
 
@@ -114,8 +143,12 @@ fn alarms(s: &'static str) -> Vec<Scenario> {
     let lost = Next { function: "alarm", fate: Fate::Lost };
     let insufficient = Step::Alarm { service: s, state: "INSUFFICIENT_DATA" };
     vec![
-        on(s, "an alarm during the canary", vec![push(s, 2), Canary(s), Wait(5), red(s), Wait(120), green(s), Ended(s)])
-            .core(),
+        on(
+            s,
+            "an alarm during the canary",
+            vec![push(s, 2), Canary(s), Wait(5), red(s), Wait(120), green(s), Ended(s)],
+        )
+        .core(),
         on(
             s,
             "an alarm during the canary that nobody hears of",
@@ -138,22 +171,60 @@ fn alarms(s: &'static str) -> Vec<Scenario> {
             "an alarm during the watch that nobody hears of",
             vec![lost, push(s, 2), Wait(60), Ended(s), Wait(120), red(s), Wait(30), green(s), Wait(600)],
         ),
-        on(s, "an alarm after the watch", vec![push(s, 2), Wait(60), Ended(s), Wait(1_000), red(s), Wait(60), green(s)]),
+        on(
+            s,
+            "an alarm after the watch",
+            vec![push(s, 2), Wait(60), Ended(s), Wait(1_000), red(s), Wait(60), green(s)],
+        ),
         on(
             s,
             "an alarm that flaps",
-            vec![push(s, 2), Canary(s), red(s), green(s), Wait(10), red(s), Wait(10), green(s), red(s), Wait(90), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Canary(s),
+                red(s),
+                green(s),
+                Wait(10),
+                red(s),
+                Wait(10),
+                green(s),
+                red(s),
+                Wait(90),
+                green(s),
+                Ended(s),
+            ],
         ),
         on(
             s,
             "an alarm, and an image that waits",
-            vec![push(s, 2), Canary(s), push(s, 3), Wait(30), red(s), Wait(60), green(s), Ended(s), Wait(300), Ended(s)],
+            vec![
+                push(s, 2),
+                Canary(s),
+                push(s, 3),
+                Wait(30),
+                red(s),
+                Wait(60),
+                green(s),
+                Ended(s),
+                Wait(300),
+                Ended(s),
+            ],
         )
         .core(),
         on(
             s,
             "an alarm that stays red, and an image that waits",
-            vec![push(s, 2), Canary(s), push(s, 3), red(s), Ended(s), Wait(900), green(s), Wait(400), Ended(s)],
+            vec![
+                push(s, 2),
+                Canary(s),
+                push(s, 3),
+                red(s),
+                Ended(s),
+                Wait(900),
+                green(s),
+                Wait(400),
+                Ended(s),
+            ],
         ),
         on(
             s,
@@ -161,11 +232,26 @@ fn alarms(s: &'static str) -> Vec<Scenario> {
             vec![red(s), Wait(30), push(s, 2), Wait(600), green(s), Wait(400), Ended(s)],
         ),
         on(s, "an alarm without data", vec![push(s, 2), Canary(s), insufficient, Wait(60), Ended(s)]),
-        on(s, "an alarm that is deleted", vec![AlarmGone(s), push(s, 2), Wait(600), AlarmBack(s), Wait(400), Ended(s)]),
+        on(
+            s,
+            "an alarm that is deleted",
+            vec![AlarmGone(s), push(s, 2), Wait(600), AlarmBack(s), Wait(400), Ended(s)],
+        ),
         on(
             s,
             "the third release is taken back to the second",
-            vec![push(s, 2), Wait(30), Ended(s), Wait(900), push(s, 3), Canary(s), red(s), Wait(90), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                Wait(900),
+                push(s, 3),
+                Canary(s),
+                red(s),
+                Wait(90),
+                green(s),
+                Ended(s),
+            ],
         ),
         on(
             s,
@@ -209,20 +295,40 @@ fn alarms(s: &'static str) -> Vec<Scenario> {
         on(
             s,
             "an alarm in a rollback",
-            vec![push(s, 2), Wait(30), Ended(s), Wait(60), red(s), green(s), Wait(20), red(s), Wait(120), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                Wait(60),
+                red(s),
+                green(s),
+                Wait(20),
+                red(s),
+                Wait(120),
+                green(s),
+                Ended(s),
+            ],
         ),
         on(
             s,
             "an alarm, and Slack is down",
             vec![SlackDown(3_600), push(s, 2), Canary(s), red(s), Wait(120), green(s), Ended(s), Wait(3_600)],
         ),
-        on(s, "an alarm of somebody else", vec![push(s, 2), Canary(s), red("bystander"), Wait(60), Ended(s), push("bystander", 2)]),
+        on(
+            s,
+            "an alarm of somebody else",
+            vec![push(s, 2), Canary(s), red("bystander"), Wait(60), Ended(s), push("bystander", 2)],
+        ),
     ]
 }
 
 fn people(s: &'static str) -> Vec<Scenario> {
     vec![
-        on(s, "a person stops with rollback", vec![push(s, 2), Canary(s), Stop { service: s, rolls_back: true }, Ended(s)]),
+        on(
+            s,
+            "a person stops with rollback",
+            vec![push(s, 2), Canary(s), Stop { service: s, rolls_back: true }, Ended(s)],
+        ),
         on(
             s,
             "a person stops without rollback",
@@ -249,7 +355,11 @@ fn people(s: &'static str) -> Vec<Scenario> {
             "a hold does not hold a rollback",
             vec![push(s, 2), Canary(s), Hold(s), red(s), Wait(60), green(s), Ended(s), Unhold(s)],
         ),
-        on(s, "a person's own deployment", vec![ByHand(s), Wait(30), Ended(s), Wait(30), push(s, 2), Wait(60), Ended(s)]),
+        on(
+            s,
+            "a person's own deployment",
+            vec![ByHand(s), Wait(30), Ended(s), Wait(30), push(s, 2), Wait(60), Ended(s)],
+        ),
         on(
             s,
             "a push during a person's own deployment",
@@ -258,9 +368,24 @@ fn people(s: &'static str) -> Vec<Scenario> {
         on(
             s,
             "an alarm during a person's own deployment",
-            vec![push(s, 2), Wait(30), Ended(s), Wait(800), ByHand(s), Canary(s), red(s), Wait(60), green(s), Ended(s)],
+            vec![
+                push(s, 2),
+                Wait(30),
+                Ended(s),
+                Wait(800),
+                ByHand(s),
+                Canary(s),
+                red(s),
+                Wait(60),
+                green(s),
+                Ended(s),
+            ],
         ),
-        on(s, "a person scales", vec![push(s, 2), Canary(s), Scale { service: s, count: 4 }, Ended(s), Wait(60)]),
+        on(
+            s,
+            "a person scales",
+            vec![push(s, 2), Canary(s), Scale { service: s, count: 4 }, Ended(s), Wait(60)],
+        ),
         on(
             s,
             "what serves is deregistered",
@@ -269,7 +394,15 @@ fn people(s: &'static str) -> Vec<Scenario> {
         on(
             s,
             "the image of what serves is deleted",
-            vec![push(s, 2), Wait(60), Ended(s), Wait(800), Delete { repository: s, tag: 2 }, push(s, 3), Wait(400)],
+            vec![
+                push(s, 2),
+                Wait(60),
+                Ended(s),
+                Wait(800),
+                Delete { repository: s, tag: 2 },
+                push(s, 3),
+                Wait(400),
+            ],
         ),
         on(
             s,
@@ -286,7 +419,11 @@ fn people(s: &'static str) -> Vec<Scenario> {
                 Wait(300),
             ],
         ),
-        on(s, "Slack is down for an hour", vec![SlackDown(3_600), push(s, 2), Wait(60), Ended(s), Wait(3_600)]),
+        on(
+            s,
+            "Slack is down for an hour",
+            vec![SlackDown(3_600), push(s, 2), Wait(60), Ended(s), Wait(3_600)],
+        ),
     ]
 }
 
@@ -296,7 +433,12 @@ fn gates(s: &'static str) -> Vec<Scenario> {
     let short = Config { watch: 0, ..Config::default() };
     vec![
         with(s, "a scan that finds nothing", scan, vec![push(s, 2), Wait(120), Ended(s)]),
-        with(s, "a scan that finds something", scan, vec![pushed(s, 2, Image::Vulnerable), Wait(400), Ended(s)]),
+        with(
+            s,
+            "a scan that finds something",
+            scan,
+            vec![pushed(s, 2, Image::Vulnerable), Wait(400), Ended(s)],
+        ),
         with(
             s,
             "a scan that finds something, and a better image",
@@ -311,6 +453,11 @@ fn gates(s: &'static str) -> Vec<Scenario> {
             freeze,
             vec![Wait(1_200), push(s, 2), Wait(30), push(s, 3), Ended(s), Wait(7_500), Ended(s)],
         ),
-        with(s, "no watch", short, vec![push(s, 2), Wait(60), Ended(s), Wait(60), red(s), Wait(60), green(s)]),
+        with(
+            s,
+            "no watch",
+            short,
+            vec![push(s, 2), Wait(60), Ended(s), Wait(60), red(s), Wait(60), green(s)],
+        ),
     ]
 }

@@ -31,8 +31,14 @@ pub fn all() -> Vec<Scenario> {
                 Wait(700),
             ],
         ),
-        on("a sick image after a good one", vec![push(s, 2), Wait(60), Ended(s), sick(3), Wait(60), Ended(s)]),
-        on("an image that never answers its smoke test", vec![pushed(s, 2, Image::Hanging), Wait(60), Ended(s)]),
+        on(
+            "a sick image after a good one",
+            vec![push(s, 2), Wait(60), Ended(s), sick(3), Wait(60), Ended(s)],
+        ),
+        on(
+            "an image that never answers its smoke test",
+            vec![pushed(s, 2, Image::Hanging), Wait(60), Ended(s)],
+        ),
         on("an image that never is healthy", vec![pushed(s, 2, Image::Unhealthy), Wait(3_700), Ended(s)]),
         on("a hook that is called twice", vec![push(s, 2), Wait(70), Again(HOOK), Again(HOOK), Ended(s)]),
         on(
@@ -43,17 +49,33 @@ pub fn all() -> Vec<Scenario> {
             "a hook that is called late",
             vec![Next { function: HOOK, fate: Fate::Late(900) }, push(s, 2), Wait(1_000), Ended(s)],
         ),
-        on("a person stops during the smoke test", vec![sick(2), Wait(50), Stop { service: s, rolls_back: true }, Wait(60), Ended(s)]),
+        on(
+            "a person stops during the smoke test",
+            vec![sick(2), Wait(50), Stop { service: s, rolls_back: true }, Wait(60), Ended(s)],
+        ),
         with("without checks", unchecked, vec![push(s, 2), Wait(60), Ended(s)]),
         with("three checks", checked, vec![push(s, 2), Wait(60), Ended(s)]).core(),
-        with("a migration that fails", checked, vec![pushed(s, 2, Image::Unmigrated), Wait(60), Ended(s)]).core(),
+        with("a migration that fails", checked, vec![pushed(s, 2, Image::Unmigrated), Wait(60), Ended(s)])
+            .core(),
         with(
             "a migration that fails, and a better image",
             checked,
-            vec![pushed(s, 2, Image::Unmigrated), Wait(20), push(s, 3), Wait(120), Ended(s), Wait(60), Ended(s)],
+            vec![
+                pushed(s, 2, Image::Unmigrated),
+                Wait(20),
+                push(s, 3),
+                Wait(120),
+                Ended(s),
+                Wait(60),
+                Ended(s),
+            ],
         ),
         with("a smoke test that fails after its migration", checked, vec![sick(2), Wait(60), Ended(s)]),
-        with("an alarm during a migration", checked, vec![push(s, 2), Wait(12), red(s), Wait(90), green(s), Ended(s)]),
+        with(
+            "an alarm during a migration",
+            checked,
+            vec![push(s, 2), Wait(12), red(s), Wait(90), green(s), Ended(s)],
+        ),
         with(
             "CodeDeploy's own alarm during the canary",
             grouped,
@@ -63,7 +85,17 @@ pub fn all() -> Vec<Scenario> {
         with(
             "CodeDeploy's own alarm, and an image that waits",
             grouped,
-            vec![push(s, 2), Canary(s), push(s, 3), red(s), Wait(60), green(s), Ended(s), Wait(300), Ended(s)],
+            vec![
+                push(s, 2),
+                Canary(s),
+                push(s, 3),
+                red(s),
+                Wait(60),
+                green(s),
+                Ended(s),
+                Wait(300),
+                Ended(s),
+            ],
         ),
         with(
             "CodeDeploy's own alarm during the watch",

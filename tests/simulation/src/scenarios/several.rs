@@ -10,10 +10,22 @@ pub fn all() -> Vec<Scenario> {
     let on = |name: &str, steps| scenario(name, Config::default(), steps);
     let with = |name: &str, steps| scenario(name, shared, steps);
     vec![
-        on("both services at once", vec![push("api", 2), push("web", 2), Wait(60), Ended("api"), Ended("web")]),
+        on(
+            "both services at once",
+            vec![push("api", 2), push("web", 2), Wait(60), Ended("api"), Ended("web")],
+        ),
         on(
             "an alarm of one of two",
-            vec![push("api", 2), push("web", 2), Canary("api"), red("web"), Wait(60), green("web"), Ended("api"), Ended("web")],
+            vec![
+                push("api", 2),
+                push("web", 2),
+                Canary("api"),
+                red("web"),
+                Wait(60),
+                green("web"),
+                Ended("api"),
+                Ended("web"),
+            ],
         ),
         on(
             "a bystander is pushed, and its alarm is red",
@@ -22,7 +34,15 @@ pub fn all() -> Vec<Scenario> {
         with("one image for both", vec![push("api", 2), Wait(60), Ended("api"), Ended("web")]),
         with(
             "one image for both, and one of them takes it back",
-            vec![push("api", 2), Canary("api"), red("api"), Wait(60), green("api"), Ended("api"), Ended("web")],
+            vec![
+                push("api", 2),
+                Canary("api"),
+                red("api"),
+                Wait(60),
+                green("api"),
+                Ended("api"),
+                Ended("web"),
+            ],
         ),
         with(
             "one image for both, and one of them is held",
