@@ -131,7 +131,7 @@ fn main() -> ExitCode {
 fn record_all() -> ExitCode {
     let scenarios = scenarios::all();
     let runs = side_by_side(&scenarios, async |scenario| {
-        run::run(&scenario.story, calls::Plan::none(), Turns::default()).await
+        run::run(&scenario.story, Plan::none(), Turns::default()).await
     });
     let (mut outcomes, mut failed) = (Vec::new(), false);
     for (scenario, run) in scenarios.iter().zip(&runs) {
