@@ -47,7 +47,7 @@ fn two_handlers_at_once_come_to_what_one_after_the_other_does() {
 
 #[test]
 fn random_histories_hold() {
-    let seeds: Vec<u64> = (0..10_000).collect();
+    let seeds: Vec<u64> = (0..2_000).collect();
     let failures = side_by_side(&seeds, async |seed| hunt::told(&history::of(*seed)).await);
     none(&failures.into_iter().flatten().collect::<Vec<_>>());
 }
@@ -60,5 +60,5 @@ fn a_seed_tells_the_same_story_each_time() {
         let told = simulation::run::run(&story, simulation::calls::Plan::none(), Default::default()).await;
         told.map(|run| (run.calls, run.outcome)).map_err(|violation| violation.to_string())
     });
-    assert!(stories.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(stories.windows(2).all(|pair| pair[0] == pair[1]), "{stories:#?}");
 }
