@@ -294,3 +294,20 @@ fn an_end_that_was_only_found_is_told_of_sluices_own_releases_alone() {
     assert_eq!(found(|f| f.release.asked = None), ["newest"]);
     assert_eq!(effects(|f| f.release.asked = None)[..1], ["succeeded"]);
 }
+
+#[test]
+fn a_success_tells_the_time_from_its_push_to_all_traffic() {
+    let service = service();
+    let told = |change: fn(&mut Facts<'_>)| {
+        let mut facts = facts(&service);
+        change(&mut facts);
+        let mut effects = decide(&facts).effects.into_iter();
+        effects.find_map(|effect| match effect {
+            Effect::Tell { news: News::Succeeded { lead_time }, .. } => lead_time,
+            _ => None,
+        })
+    };
+    assert_eq!(told(|_| {}), Some(SignedDuration::from_mins(15)));
+    assert_eq!(told(|f| f.release.live_at = None), Some(SignedDuration::from_mins(20)), "it had ended by then");
+    assert_eq!(told(|f| f.release.asked = None), None, "nobody knows what others deploy");
+}

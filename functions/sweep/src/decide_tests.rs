@@ -448,3 +448,24 @@ fn an_alarm_is_acted_on_if_it_went_red_in_a_deployment_or_its_watch_and_nobody_w
         ],
     );
 }
+
+#[test]
+fn when_alarms_went_red_is_read_as_long_as_something_hangs_on_it() {
+    let service = by_codedeploy();
+    let open = |change: fn(&mut Facts<'_>)| {
+        let mut facts = facts(&service);
+        change(&mut facts);
+        history_is_open(&facts)
+    };
+    assert!(!open(|_| {}), "it is judged, and its watch has passed");
+    assert!(open(|f| f.now = at(50)), "to the end of its watch");
+    assert!(!open(|f| f.now = at(51)), "and no longer");
+    assert!(open(|f| f.live = revision(2, &[("ended", &ended(How::Succeeded, 20))])), "its verdict is due");
+    assert!(open(|f| f.last = Some(last("d-3", State::Active, 10, 10))));
+    assert!(open(|f| {
+        f.live = revision(2, &[("verdict", "good")]);
+        f.last.as_mut().unwrap().ended = None;
+    }));
+    assert!(!open(|f| f.last.as_mut().unwrap().state = rejected()), "it is being taken back");
+    assert!(!open(|f| f.last = None));
+}
