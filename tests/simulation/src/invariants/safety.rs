@@ -98,6 +98,9 @@ pub fn only_images(seen: &Seen, account: &Account) -> Holds {
         if replaced != serves && !moved_lately(seen, family, done) {
             return Err(format!("a revision replaces {replaced}, and {serves} serves"));
         }
+        if replaced != serves && !may_have_served(seen, family, replaced, done) {
+            return Err(format!("a revision replaces {replaced}, which was no longer live, or never"));
+        }
         let input = json!({ "taskDefinition": replaced, "include": ["TAGS"] });
         let known = account.ask("ecs", "DescribeTaskDefinition", input).unwrap_or_default();
         let before = bare(&known["taskDefinition"], &known["tags"]);
@@ -111,6 +114,13 @@ pub fn only_images(seen: &Seen, account: &Account) -> Holds {
         }
     }
     Ok(())
+}
+
+/// It was live when it was read, a moment ago.
+fn may_have_served(seen: &Seen, service: &str, revision: &str, done: &Done) -> bool {
+    let digest = seen.revisions.get(revision).map(|known| known.digest.clone()).unwrap_or_default();
+    let rejected = seen.rejected.get(&(service.to_owned(), digest));
+    seen.served.contains(revision) && rejected.is_none_or(|at| at + READ >= done.at)
 }
 
 /// Somebody else made another revision live between the reading and this.

@@ -106,6 +106,8 @@ pub struct Seen {
     pub answers: Vec<(Ms, String, u64)>,
     pub revisions: BTreeMap<String, Revision>,
     pub live: BTreeMap<&'static str, String>,
+    /// Revisions that were live at some time.
+    pub served: BTreeSet<String>,
     /// Whether a deployment is under way now, by service.
     pub active: BTreeMap<&'static str, bool>,
     /// Since when nothing of a person's or AWS's stands in a release's way, by service.
@@ -158,6 +160,7 @@ impl Seen {
             answers: Vec::new(),
             revisions: BTreeMap::new(),
             live: BTreeMap::new(),
+            served: BTreeSet::new(),
             active: BTreeMap::new(),
             clear_since: BTreeMap::from(SERVICES.map(|name| (name, now))),
             held: BTreeSet::new(),
@@ -237,6 +240,7 @@ impl Seen {
             input: entry.data["input"].clone(),
             moment,
         };
+        self.served.extend(done.moment.live.values().cloned());
         self.judged(&done, account);
         self.started(&done, account);
         self.done.push(done);
@@ -352,6 +356,7 @@ impl Seen {
         for service in SERVICES {
             let live = live_arn(account, service);
             let before = self.live.insert(service, live.clone());
+            self.served.insert(live.clone());
             let active = crate::run::active(account, service).is_some();
             self.active.insert(service, active);
             let red = self.red_at(service, now).is_some();
