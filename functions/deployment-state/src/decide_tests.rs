@@ -308,6 +308,10 @@ fn a_success_tells_the_time_from_its_push_to_all_traffic() {
         })
     };
     assert_eq!(told(|_| {}), Some(SignedDuration::from_mins(15)));
-    assert_eq!(told(|f| f.release.live_at = None), Some(SignedDuration::from_mins(20)), "it had ended by then");
+    assert_eq!(
+        told(|f| f.release.live_at = None),
+        Some(SignedDuration::from_mins(20)),
+        "it had ended by then"
+    );
     assert_eq!(told(|f| f.release.asked = None), None, "nobody knows what others deploy");
 }

@@ -239,6 +239,22 @@ fn what_waits_starts_unless_something_is_known_to_stand_against_it() {
                 &["nothing: an image waits, and the last release ended badly"],
             ),
             (
+                "it waited while a release failed, which serves all the same",
+                |f| {
+                    f.waiting = vec![waiting(4, 30)];
+                    f.live = revision(2, &[("ended", "failed 2026-01-01T00:40:00Z")]);
+                },
+                &["nothing: an image waits, and the last release ended badly"],
+            ),
+            (
+                "pushed in the second in which a rollback failed",
+                |f| {
+                    f.waiting = vec![waiting(4, 40)];
+                    f.newest = Some(revision(3, &[("ended", "rollback-failed 2026-01-01T00:40:00Z")]));
+                },
+                &["start: api:v4"],
+            ),
+            (
                 "pushed after a rollback failed",
                 |f| {
                     f.waiting = vec![waiting(4, 50)];
@@ -279,6 +295,22 @@ fn an_end_is_settled_when_nobody_noted_it_and_once() {
                     f.last = Some(last("d-2", State::Succeeded, 90, 99));
                 },
                 &["nothing: nothing waits"],
+            ),
+            (
+                "its event had its turn",
+                |f| {
+                    f.live = revision(2, &[]);
+                    f.last = Some(last("d-2", State::Succeeded, 90, 98));
+                },
+                &["settle: d-2 has ended, and nobody looked"],
+            ),
+            (
+                "the event of the one before has its turn",
+                |f| {
+                    f.before = Some(last("d-2", State::Succeeded, 90, 99));
+                    f.last = Some(last("d-3", State::Active, 99, 99));
+                },
+                &["nothing: d-3 is active"],
             ),
             (
                 "taken back, and noted on what was",
@@ -330,8 +362,49 @@ fn an_end_is_settled_when_nobody_noted_it_and_once() {
                 },
                 &["nothing: nothing waits"],
             ),
+            (
+                "the watch has passed, and what others deployed since serves the same",
+                |f| {
+                    f.live = revision(2, &[("ended", "succeeded 2026-01-01T00:20:00Z")]);
+                    f.last.as_mut().unwrap().by = Some(By::Others);
+                },
+                &["nothing: nothing waits"],
+            ),
         ],
     );
+}
+
+#[test]
+fn what_went_red_in_its_watch_is_not_good_though_nobody_was_to_act_on_it() {
+    let service = by_codedeploy();
+    let steps = |minute: i64| {
+        decided(&service, |f| {
+            f.live = revision(2, &[("ended", "succeeded 2026-01-01T00:20:00Z")]);
+            f.alarms[0].muted = Some("night".into());
+            f.reds = vec![Red { alarm: "5xx".into(), since: at(minute) }];
+        })
+    };
+    for minute in [10, 15, 50] {
+        assert_eq!(steps(minute), ["nothing: nothing waits"], "{minute}");
+    }
+    for minute in [9, 51] {
+        assert!(steps(minute)[0].starts_with("settle: the watch over d-2 has passed"), "{minute}");
+    }
+}
+
+#[test]
+fn the_newest_of_the_family_is_read_where_an_end_may_be_noted_there() {
+    let service = by_codedeploy();
+    let open = |change: fn(&mut Facts<'_>)| {
+        let mut facts = facts(&service);
+        change(&mut facts);
+        family_is_open(&facts)
+    };
+    assert!(!open(|_| {}), "what serves says it all");
+    assert!(open(|f| f.waiting = vec![waiting(3, 90)]), "it may have been rejected");
+    assert!(open(|f| f.live = revision(2, &[])));
+    assert!(!open(|f| (f.live, f.last) = (revision(2, &[]), Some(last("d-3", State::Active, 98, 98)))));
+    assert!(!open(|f| f.last = None));
 }
 
 #[test]
@@ -373,6 +446,22 @@ fn under_ecs_what_is_noted_shows_in_the_revisions_alone() {
                     f.newest = Some(revision(3, &[("ended", "succeeded 2026-01-01T00:40:00Z")]));
                 },
                 &["settle: the newest deployment has ended"],
+            ),
+            (
+                "ECS goes back, and only the failure is noted",
+                |f| {
+                    rollout(f, 10, 60);
+                    f.newest = Some(revision(3, &[("ended", "failed 2026-01-01T00:40:00Z")]));
+                },
+                &["settle: the newest deployment has ended"],
+            ),
+            (
+                "it failed, and that was its end",
+                |f| {
+                    rollout(f, 10, 60);
+                    f.newest = Some(revision(3, &[("ended", "failed 2026-01-01T01:00:00Z")]));
+                },
+                &["nothing: nothing waits"],
             ),
             (
                 "which is noted",
