@@ -346,8 +346,16 @@ fn commute(one: Access, other: Access) -> bool {
 /// A handler's next call, and whether taking it now was tried in an order that commutes.
 type Asleep = [bool; 2];
 
-/// Runs a story in every order, up to so many. The outcome must be that of one handler after
-/// the other.
+/// Orders in which one handler stands before a change while all of the other passes: what was
+/// looked at before is no longer so.
+fn overtaken(first: usize, trace: &[Choice]) -> Vec<Vec<usize>> {
+    let alone = trace.iter().take_while(|choice| choice.taken == first);
+    let before = alone.enumerate().filter(|(_, choice)| choice.open[first] == Some(Access::Write));
+    before.map(|(n, _)| [vec![first; n], vec![1 - first; 200]].concat()).collect()
+}
+
+/// Runs a story in each order in which a handler is overtaken before a change, then in every
+/// other order, up to so many. The outcome must be that of one handler after the other.
 pub async fn walk(story: &Story, most: usize) -> Walked {
     let mut walked = Walked::default();
     let fail = |order: &[usize], check: &str, what: String| Failure {
@@ -355,14 +363,17 @@ pub async fn walk(story: &Story, most: usize) -> Walked {
         check: check.to_owned(),
         what,
     };
-    let mut serial = Vec::<Outcome>::new();
+    let (mut serial, mut sudden) = (Vec::<Outcome>::new(), Vec::new());
     for first in [0, 1] {
         match run(story, Plan::none(), Turns::scripted([first; 200])).await {
             Ok(run) if !run.met => {
                 walked.failures.push(fail(&[], "the story", "the two handlers never meet".to_owned()));
                 return walked;
             }
-            Ok(run) => serial.push(run.outcome),
+            Ok(run) => {
+                sudden.extend(overtaken(first, &run.trace));
+                serial.push(run.outcome);
+            }
             Err(violation) => {
                 walked.failures.push(fail(&[first], violation.invariant, violation.what.clone()));
                 return walked;
@@ -370,14 +381,19 @@ pub async fn walk(story: &Story, most: usize) -> Walked {
         }
     }
     let mut open = vec![Vec::<usize>::new()];
-    while let Some(order) = open.pop() {
+    let most = most + sudden.len();
+    while let Some((order, is_sudden)) =
+        sudden.pop().map(|order| (order, true)).or_else(|| open.pop().map(|order| (order, false)))
+    {
         if walked.runs == most {
             return walked;
         }
         walked.runs += 1;
         match run(story, Plan::none(), Turns::scripted(order.clone())).await {
             Ok(run) => {
-                branch(&order, &run, &mut open);
+                if !is_sudden {
+                    branch(&order, &run, &mut open);
+                }
                 let same = |other: &Outcome| {
                     other.live == run.outcome.live && other.rejected() == run.outcome.rejected()
                 };

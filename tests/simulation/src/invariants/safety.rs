@@ -16,6 +16,9 @@ type Holds = Result<(), String>;
 /// Two sources of one moment may round it differently.
 const ROUNDING: Ms = 2 * SECOND;
 
+/// How long an older image may be live where ECS's handlers overtake each other.
+const PUT_BACK: Ms = 5 * SECOND;
+
 pub fn once(seen: &Seen, _: &Account) -> Holds {
     if seen.fresh_starts().is_empty() {
         return Ok(());
@@ -71,6 +74,17 @@ pub fn never_older(seen: &Seen, account: &Account) -> Holds {
             let key = (start.service.clone(), pushed[*newer].digest.clone());
             if pushed[*newer].at / SECOND == pushed[order].at / SECOND {
                 // Of one second: neither is older.
+                continue;
+            }
+            // ECS has no lock: the older one's handler was overtaken between its last look and its
+            // change, and puts the newer one back.
+            let put_back = |other: &Start| {
+                other.service == start.service
+                    && other.digest == key.1
+                    && (start.at..start.at + PUT_BACK).contains(&other.at)
+            };
+            let soon = account.now() < start.at + PUT_BACK || seen.starts.iter().any(put_back);
+            if start.service == "web" && soon {
                 continue;
             }
             if seen.rejected.get(&key).is_none_or(|rejected| *rejected > start.at) {

@@ -278,10 +278,10 @@ impl Seen {
         let takes_back = if done.operation == "CreateDeployment" {
             input["description"].as_str().and_then(shared::release::rolled_back).map(str::to_owned)
         } else {
-            // ECS's deployments have no description: what is older than what serves takes that back.
+            // ECS's deployments have no description: what served before takes back what serves.
             let live = done.moment.live.get(service.as_str()).cloned().unwrap_or_default();
             let serves = self.revision(account, &live);
-            (known.number < serves.number).then_some(live)
+            (known.number < serves.number && self.served.contains(&revision)).then_some(live)
         };
         let (at, function, digest) = (done.at, done.function.clone(), known.digest);
         self.starts.push(Start { at, function, service, revision, digest, takes_back });

@@ -393,6 +393,21 @@ fn people(s: &'static str) -> Vec<Scenario> {
         ),
         on(
             s,
+            "what serves is deregistered before its end is noted, and a push is not heard of",
+            vec![
+                push(s, 2),
+                Canary(s),
+                Next { function: "deployment-state", fate: Fate::Lost },
+                Ended(s),
+                Deregister(s),
+                Next { function: "image-push", fate: Fate::Lost },
+                push(s, 3),
+                Wait(900),
+                Ended(s),
+            ],
+        ),
+        on(
+            s,
             "the image of what serves is deleted",
             vec![
                 push(s, 2),
