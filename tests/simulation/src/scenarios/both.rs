@@ -367,6 +367,11 @@ fn people(s: &'static str) -> Vec<Scenario> {
         ),
         on(
             s,
+            "an alarm that was red before a person's own deployment, told again",
+            vec![red(s), Wait(120), ByHand(s), Canary(s), Again("alarm"), Wait(60), Ended(s), green(s)],
+        ),
+        on(
+            s,
             "an alarm during a person's own deployment",
             vec![
                 push(s, 2),
