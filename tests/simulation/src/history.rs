@@ -39,7 +39,8 @@ impl Draw {
             checks: self.of(&[Checks::Smoke, Checks::Smoke, Checks::All, Checks::None]),
             group_alarms: self.rng.u8(0..4) == 0,
             one_repository: self.rng.u8(0..5) == 0,
-            sweep: self.of(&[5, 15, 30]),
+            // More than seven would leave a hook that nobody hears of to its hour.
+            sweep: self.of(&[3, 5, 7]),
         }
     }
 
