@@ -90,7 +90,7 @@ class Guarded:
         """A deployment that waits for its first hook, with tasks of its own; the same as long as it does."""
         names = {"applicationName": self.scene.application, "deploymentGroupName": self.scene.group}
         known = self.cloud.codedeploy.get_deployment_group(**names)["deploymentGroupInfo"].get("lastAttemptedDeployment")
-        if known and known["status"] == "InProgress":
+        if known and known["status"] == "InProgress" and self.is_release(known["deploymentId"]):
             return known["deploymentId"]
         # A group takes the next one when the rollback of the one before is over.
         busy = self.cloud.codedeploy.exceptions.DeploymentLimitExceededException
@@ -102,6 +102,9 @@ class Guarded:
         deployment = wait_for(deployed, 30, "a deployment is taken")
         wait_for(lambda: hook_events(self.cloud, deployment), 30, "its hook is called")
         return deployment
+
+    def is_release(self, deployment: str) -> bool:
+        return self.scene.deployment(deployment)["creator"] != "codeDeployRollback"
 
     def asked(self, event) -> tuple[dict, Calls]:
         """By alarm, what the function decides for `api`; and what it did."""
