@@ -42,7 +42,7 @@ impl Waits {
         let wait = match &failure {
             // Asked to come back at once, it would ask as often as it can.
             Failure::NotDone { after: Some(after), .. } => (*after).max(FIRST_WAIT),
-            Failure::NotDone { after: None, .. } | Failure::Unknown(_) => {
+            Failure::NotDone { after: None, .. } | Failure::Unknown(_) | Failure::Unreached(_) => {
                 self.failed += 1;
                 FIRST_WAIT * 2_u32.pow(self.failed - 1)
             }

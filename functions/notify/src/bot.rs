@@ -152,7 +152,7 @@ impl Bot<'_> {
         loop {
             match self.api.write("chat.postMessage", &channel.name, body).await {
                 Ok(answer) => return posted(&answer),
-                Err(failure @ Failure::Unknown(_)) => {
+                Err(failure @ (Failure::Unknown(_) | Failure::Unreached(_))) => {
                     waits.next(failure).await?;
                     if let Some(at) = self.lookup(channel).find(sought).await? {
                         return Ok(at);

@@ -17,6 +17,9 @@ pub enum Failure {
     /// It may have been done: there was no answer that says so.
     #[error("{0}")]
     Unknown(String),
+    /// The same, and nothing else will reach Slack now either.
+    #[error("{0}")]
+    Unreached(String),
     /// Slack does not take the credentials.
     #[error("Slack refuses the credentials ({0})")]
     Credentials(String),
@@ -41,10 +44,10 @@ impl Failure {
                 Self::Refused(format!("the URL of Slack leads to {address}, {what}, which is not asked"))
             }
             WebError::TimedOut(patience) => {
-                Self::Unknown(format!("Slack did not answer within {patience:?}"))
+                Self::Unreached(format!("Slack did not answer within {patience:?}"))
             }
             WebError::Connection(what) => {
-                Self::Unknown(format!("no connection to Slack, or a broken one: {what}"))
+                Self::Unreached(format!("no connection to Slack, or a broken one: {what}"))
             }
         }
     }

@@ -81,10 +81,10 @@ impl Notify {
     }
 
     /// Tells the items of one event, earlier facts first. Once one of a deployment fails, so do
-    /// those after it: they must not overtake.
+    /// those after it: they must not overtake. Once Slack cannot be reached, all others wait.
     pub async fn handle(&self, invocation: Invocation) -> anyhow::Result<Answer> {
         let end = Instant::now() + invocation.time;
-        let (mut failed, mut held) = (Vec::new(), HashSet::new());
+        let (mut failed, mut held, mut unreached) = (Vec::new(), HashSet::new(), false);
         let mut readable = Vec::new();
         for Item { id, message } in event::items(&invocation.event)? {
             match message {
@@ -98,14 +98,15 @@ impl Notify {
         readable.sort_by_key(|(_, message)| message.at);
         for (id, message) in readable {
             let key = message.key();
+            let waits = |why: &str| Err(Failure::NotDone { why: why.to_owned(), after: None });
             let told = match held.contains(&key) {
-                true => {
-                    Err(Failure::NotDone { why: "an earlier message of it was not told".into(), after: None })
-                }
+                true => waits("an earlier message of it was not told"),
+                false if unreached => waits("Slack could not be reached for the one before"),
                 // Boxed: its type would be too deep for the compiler.
                 false => Box::pin(self.tell(&message, end)).await,
             };
             if let Err(failure) = told {
+                unreached |= matches!(failure, Failure::Unreached(_));
                 let (news, service) = (message.news.kind(), message.service);
                 tracing::error!(item = id, news, service, "not told: {failure}");
                 held.insert(key);
@@ -163,6 +164,10 @@ impl Notify {
             let tagged = thread.as_ref().and_then(|thread| thread.place(channel.audience));
             match self.tell_channel(&credentials, message, channel, tagged, end).await {
                 Ok(place) => thread.iter_mut().for_each(|thread| thread.set(channel.audience, place.clone())),
+                Err(failure @ Failure::Unreached(_)) => {
+                    told = told.and(Err(failure));
+                    break;
+                }
                 // The other channel hears of it all the same.
                 Err(failure) => told = told.and(Err(failure)),
             }

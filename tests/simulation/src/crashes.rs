@@ -62,20 +62,25 @@ pub fn usual(scenarios: &[Scenario]) -> Vec<Result<Run, Failure>> {
     })
 }
 
-/// A crash at each call, in each of the ways, with the event delivered again and lost.
+/// How many crashes there are: at each call, in each of the ways, with the event delivered again
+/// and lost.
+pub fn points(usual: &Run) -> usize {
+    usual.calls.len() * Crash::ALL.len() * 2
+}
+
+/// Those of [`points`] that no other is the same as: see [`different`]. Where an answer is lost no
+/// handler ends, and so no event is: at a read as well, that is one run.
 pub fn singles<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
-    let mut all = Vec::new();
-    for redelivery in [Redelivery::Again, Redelivery::Never] {
-        for crash in Crash::ALL {
-            all.extend((0..usual.calls.len()).map(|call| Crashing {
-                story,
-                usual,
-                crashes: BTreeMap::from([(call, crash)]),
-                redelivery,
-            }));
-        }
-    }
-    all
+    let of = |(call, crash), redelivery| Crashing {
+        story,
+        usual,
+        crashes: BTreeMap::from([(call, crash)]),
+        redelivery,
+    };
+    let lost = (0..usual.calls.len()).map(|call| of((call, Crash::AnswerLost), Redelivery::Again));
+    let ends = different(&usual.calls, 0).into_iter().filter(|(_, crash)| *crash != Crash::AnswerLost);
+    let ends = ends.flat_map(|at| [of(at, Redelivery::Again), of(at, Redelivery::Never)]);
+    lost.chain(ends).collect()
 }
 
 /// Calls at which a crash differs from one at another call: the first of each invocation, and
@@ -91,16 +96,19 @@ fn different(calls: &[Called], from: usize) -> Vec<(usize, Crash)> {
             Access::Write | Access::Tell => all.extend(Crash::ALL.map(|crash| (n, crash))),
         }
     }
-    // notify has tests of its own for all that befalls it; here it only tells.
-    all.retain(|(n, _)| calls[*n].function != "notify");
     all
+}
+
+/// Crashes of pairs. notify has tests of its own for all that befalls it; here it only tells.
+fn of_pairs(calls: &[Called], from: usize) -> impl Iterator<Item = (usize, Crash)> {
+    different(calls, from).into_iter().filter(|(n, _)| calls[*n].function != "notify")
 }
 
 /// First crashes of pairs.
 pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
     let mut all = Vec::new();
     for redelivery in [Redelivery::Again, Redelivery::Never] {
-        all.extend(different(&usual.calls, 0).into_iter().map(|(call, crash)| Crashing {
+        all.extend(of_pairs(&usual.calls, 0).map(|(call, crash)| Crashing {
             story,
             usual,
             crashes: BTreeMap::from([(call, crash)]),
@@ -113,8 +121,7 @@ pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
 /// Every second crash after a first one, as the calls are after it.
 pub fn seconds<'a>(first: &Crashing<'a>, after: &Run) -> Vec<Crashing<'a>> {
     let from = first.crashes.keys().next_back().map_or(0, |call| call + 1);
-    different(&after.calls, from)
-        .into_iter()
+    of_pairs(&after.calls, from)
         .map(|(call, crash)| {
             let mut pair = first.clone();
             pair.crashes.insert(call, crash);

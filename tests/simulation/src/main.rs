@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 use cloud::time::DAY;
 use simulation::calls::{Crash, Plan, Redelivery};
-use simulation::crashes::{Crashing, Failure, singles, usual};
+use simulation::crashes::{Crashing, Failure, points, singles, usual};
 use simulation::runtime::side_by_side;
 use simulation::shrink::shrink;
 use simulation::step::Story;
@@ -200,16 +200,15 @@ fn scenarios_hold(only: &str) -> Vec<Failure> {
 fn crashes_hold(only: &str, stride: usize) -> Vec<Failure> {
     let (scenarios, began) = (chosen(only), Instant::now());
     let usuals: Vec<_> = scenarios.iter().zip(usual(&scenarios)).collect();
-    let plans = usuals.iter().filter_map(|(scenario, run)| {
-        let run = run.as_ref().ok()?;
-        Some(singles(&scenario.story, run))
-    });
-    let plans: Vec<Crashing<'_>> = plans.flatten().collect();
+    let run = usuals.iter().filter_map(|(scenario, run)| Some((&scenario.story, run.as_ref().ok()?)));
+    let points: usize = run.clone().map(|(_, run)| points(run)).sum();
+    let plans: Vec<Crashing<'_>> = run.flat_map(|(story, run)| singles(story, run)).collect();
     let all = plans.len();
     let plans: Vec<_> = plans.into_iter().step_by(stride).collect();
     let failures: Vec<_> =
         side_by_side(&plans, async |plan| plan.attempt().await.err()).into_iter().flatten().collect();
-    figure(plans.len(), &format!("of {all} crashes in {} scenarios", scenarios.len()), failures.len(), began);
+    let what = format!("of {all} crashes that differ, for {points} points in {} scenarios", scenarios.len());
+    figure(plans.len(), &what, failures.len(), began);
     failures
 }
 

@@ -22,7 +22,7 @@ fn scenarios_hold_without_a_crash_and_with_one_at_some_calls() {
             Err(failure) => failures.push(failure.clone()),
         }
     }
-    let plans: Vec<_> = plans.into_iter().step_by(409).collect();
+    let plans: Vec<_> = plans.into_iter().step_by(101).collect();
     failures.extend(side_by_side(&plans, async |plan| plan.attempt().await.err()).into_iter().flatten());
     none(&failures);
 }

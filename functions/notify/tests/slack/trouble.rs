@@ -154,7 +154,7 @@ async fn what_cannot_be_delivered_is_in_the_dead_letter_queue_and_nothing_overta
 async fn what_follows_a_message_that_failed_waits_for_it() {
     let stage = Stage::new(Environment::Warm);
     // The start is tried five times; then Slack is well again.
-    stage.slack(|slack| slack.script(std::iter::repeat_n(Some(Trouble::Refused), 5)));
+    stage.slack(|slack| slack.script(std::iter::repeat_n(Some(Trouble::ServerError), 5)));
     let other = shared::message::Message {
         release: shared::message::Release { deployment: Some("d-OTHER".into()), ..Default::default() },
         ..stage.message(30, succeeded())
@@ -170,6 +170,26 @@ async fn what_follows_a_message_that_failed_waits_for_it() {
     assert!(stage.shown("ops").is_empty());
     stage.told().await;
     assert_eq!(stage.shown("deploys"), ["✅ api: a release is live", BACK]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_slack_cannot_be_reached_one_message_of_a_batch_asks_for_all() {
+    let stage = Stage::new(Environment::Warm);
+    stage.concurrency(0);
+    for n in 0..10 {
+        let mut message = stage.message(n, started());
+        message.release.deployment = Some(format!("d-{n:09}"));
+        message.release.revision = None;
+        stage.queue(&message.to_json().unwrap());
+    }
+    let end = stage.cloud.now() + 5 * MINUTE;
+    stage.slack(|slack| slack.outage_until(end));
+    stage.concurrency(1);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(stage.cloud.timeline().matches(" slack: Refused befalls").count(), 5);
+    stage.told().await;
+    assert_eq!(stage.shown("deploys").len(), 10);
+    assert_eq!(stage.left("notify-dead"), 0);
 }
 
 #[tokio::test(start_paused = true)]

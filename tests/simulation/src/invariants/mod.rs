@@ -86,14 +86,20 @@ impl Watch {
     /// Takes in what is new on the timeline, and looks at the invariants.
     pub fn look(&mut self, account: &Account) -> Result<(), Violation> {
         self.looked = account.now();
-        let new = account
-            .cloud
-            .with(|world| world.cloud.timeline().get(self.entries..).unwrap_or_default().to_vec());
+        let (new, entries) = account.cloud.with(|world| {
+            let all = world.cloud.timeline();
+            let new = all.iter().enumerate().skip(self.entries);
+            let new: Vec<_> = new
+                .filter(|(_, entry)| Seen::takes(entry.kind))
+                .map(|(n, entry)| (n, entry.clone()))
+                .collect();
+            (new, all.len())
+        });
         self.seen.forget_fresh();
-        for (n, entry) in new.iter().enumerate() {
-            self.seen.take(self.entries + n, entry, account);
+        for (n, entry) in &new {
+            self.seen.take(*n, entry, account);
         }
-        self.entries += new.len();
+        self.entries = entries;
         self.seen.look_around(account);
         self.hold(account, &ALL)
     }

@@ -177,6 +177,11 @@ impl Seen {
         (self.fresh, self.fresh_starts) = (self.done.len(), self.starts.len());
     }
 
+    /// Whether [`Self::take`] looks at such entries.
+    pub fn takes(kind: Kind) -> bool {
+        matches!(kind, Kind::Alarm | Kind::Http | Kind::Deployment | Kind::Call)
+    }
+
     pub fn take(&mut self, n: usize, entry: &Entry, account: &Account) {
         match entry.kind {
             Kind::Alarm => {

@@ -27,9 +27,10 @@ type Way<'a> = BTreeMap<String, &'a [Value]>;
 /// Whether an event fits a pattern that has been checked.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
     let (Some(fields), Some(members)) = (pattern.as_object(), event.as_object()) else { return false };
-    let mut leaves = Leaves::default();
+    let ways = ways(fields, "", vec![Way::new()]);
+    let mut leaves = Leaves { ways: &ways, found: Vec::new(), arrays: 0 };
     leaves.object(members, "", &Places::new());
-    ways(fields, "", vec![Way::new()]).iter().any(|way| {
+    ways.iter().any(|way| {
         let wanted: Vec<_> = way.iter().map(|(path, choices)| (path.as_str(), *choices)).collect();
         fits(&wanted, &leaves.found, &Places::new())
     })
@@ -59,8 +60,9 @@ fn ways<'a>(fields: &'a Map<String, Value>, path: &str, mut before: Vec<Way<'a>>
     before
 }
 
-#[derive(Default)]
+/// Leaves at paths that a way asks for.
 struct Leaves<'a> {
+    ways: &'a [Way<'a>],
     found: Vec<Leaf<'a>>,
     arrays: usize,
 }
@@ -68,8 +70,18 @@ struct Leaves<'a> {
 impl<'a> Leaves<'a> {
     fn object(&mut self, members: &'a Map<String, Value>, path: &str, places: &Places) {
         for (name, value) in members {
-            self.value(value, &below(path, name), places);
+            let path = below(path, name);
+            if self.leads_to_a_wanted(&path) {
+                self.value(value, &path, places);
+            }
         }
+    }
+
+    fn leads_to_a_wanted(&self, path: &str) -> bool {
+        let is_beyond = |wanted: &str| {
+            wanted.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.ways.iter().flat_map(BTreeMap::keys).any(|wanted| is_beyond(wanted))
     }
 
     fn value(&mut self, value: &'a Value, path: &str, places: &Places) {
