@@ -55,7 +55,7 @@ def build(target):
     kept = {name: os.environ[name] for name in ("HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR") if name in os.environ}
     environment = tools(
         **kept, SAM_BUILD_MODE="debug", CARGO_LAMBDA_COMPILER="cargo", CARGO_INCREMENTAL="0",
-        CARGO_PROFILE_DEV_DEBUG="none", CARGO_PROFILE_DEV_STRIP="symbols",
+        CARGO_PROFILE_DEV_DEBUG="none", CARGO_PROFILE_DEV_STRIP="symbols", CARGO_PROFILE_DEV_OPT_LEVEL="0",
     )
     command = [
         BIN / "sam", "build", "--template", ROOT / "template.yaml", "--build-dir", target,

@@ -54,6 +54,59 @@ pub enum Access {
     Tell,
 }
 
+/// What of the world a call reads or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What functions only read: images, alarms, secrets.
+    Given,
+    /// Task definitions, with their tags.
+    Definitions,
+    /// Services and their deployments, with their hooks.
+    Deployments,
+    /// Tasks that a hook starts.
+    Tasks,
+    Databases,
+    /// Not known: it may be any.
+    Any,
+}
+
+/// A call as another one may meet it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    pub access: Access,
+    pub part: Part,
+}
+
+impl Touch {
+    fn of(request: &HttpRequest, what: &str) -> Self {
+        let part = match what {
+            "DescribeTaskDefinition" | "ListTaskDefinitions" | "RegisterTaskDefinition" => Part::Definitions,
+            "TagResource" | "UntagResource" => {
+                let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+                if body.contains(":task-definition/") { Part::Definitions } else { Part::Any }
+            }
+            "RunTask" | "StopTask" | "ListTasks" | "DescribeTasks" => Part::Tasks,
+            _ if what.contains("DB") => Part::Databases,
+            _ if what.contains("Deployment") || what.contains("Service") || what.contains("Lifecycle") => {
+                Part::Deployments
+            }
+            // The application answers as its deployment has come.
+            _ if what.contains(' ') || what == "GetApplicationRevision" => Part::Deployments,
+            _ if access(what) == Access::Read => Part::Given,
+            _ => Part::Any,
+        };
+        Self { access: access(what), part }
+    }
+
+    /// Whether two calls come to the same in either order.
+    pub fn commutes(self, other: Self) -> bool {
+        let reads = self.access == Access::Read && other.access == Access::Read;
+        let tells = self.access == Access::Tell || other.access == Access::Tell;
+        let apart = self.part != other.part && self.part != Part::Any && other.part != Part::Any;
+        reads || tells || apart
+    }
+}
+
 /// A call that a function made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
@@ -164,17 +217,18 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, invoked: &Invoked, request: &HttpRequest) -> (Access, Option<Crash>) {
+    fn begin(&self, invoked: &Invoked, request: &HttpRequest) -> (Touch, Option<Crash>) {
         let mut state = self.lock();
         let what = named(request);
-        let access = access(&what);
+        let touch = Touch::of(request, &what);
         let number = state.made.len();
-        state.made.push(Called { function: invoked.function, invocation: invoked.number, what, access });
+        let (function, invocation) = (invoked.function, invoked.number);
+        state.made.push(Called { function, invocation, what, access: touch.access });
         let mut crash = state.plan.crashes.remove(&number);
         if crash.is_none() && state.share > 0 && state.chance.u8(0..100) < state.share {
             crash = Some(Crash::ALL[state.chance.usize(0..Crash::ALL.len())]);
         }
-        (access, crash)
+        (touch, crash)
     }
 }
 
@@ -235,10 +289,10 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let inner = self.inner.clone();
         let Ok(invoked) = INVOKED.try_with(Clone::clone) else { return inner.call(request) };
-        let (access, crash) = self.calls.begin(&invoked, &request);
+        let (touch, crash) = self.calls.begin(&invoked, &request);
         let turns = self.calls.turns.clone();
         HttpConnectorFuture::new(async move {
-            turns.wait(invoked.number, access).await;
+            turns.wait(invoked.number, touch).await;
             let answer = match crash {
                 None => inner.call(request).await,
                 Some(Crash::Before) => {

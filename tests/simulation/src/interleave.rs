@@ -334,15 +334,6 @@ fn hooks() -> Vec<Story> {
     ]
 }
 
-fn commute(one: Access, other: Access) -> bool {
-    match (one, other) {
-        (Access::Read, Access::Read) => true,
-        (Access::Tell, Access::Tell) | (Access::Write, Access::Write) => false,
-        (Access::Tell, _) | (_, Access::Tell) => true,
-        (Access::Read, Access::Write) | (Access::Write, Access::Read) => false,
-    }
-}
-
 /// A handler's next call, and whether taking it now was tried in an order that commutes.
 type Asleep = [bool; 2];
 
@@ -350,7 +341,9 @@ type Asleep = [bool; 2];
 /// looked at before is no longer so.
 fn overtaken(first: usize, trace: &[Choice]) -> Vec<Vec<usize>> {
     let alone = trace.iter().take_while(|choice| choice.taken == first);
-    let before = alone.enumerate().filter(|(_, choice)| choice.open[first] == Some(Access::Write));
+    let before = alone
+        .enumerate()
+        .filter(|(_, choice)| choice.open[first].is_some_and(|next| next.access == Access::Write));
     before.map(|(n, _)| [vec![first; n], vec![1 - first; 200]].concat()).collect()
 }
 
@@ -426,13 +419,13 @@ fn branch(order: &[usize], run: &Run, open: &mut Vec<Vec<usize>>) {
             // From here on, it is another order's run.
             return;
         }
-        let Some(access) = next[*taken] else { continue };
+        let Some(call) = next[*taken] else { continue };
         // In a given part the second choice of two stands for the branch whose first was run.
         if n < order.len() && *taken == 1 && both {
             asleep[0] = true;
         }
         for sleeper in [0, 1] {
-            asleep[sleeper] &= next[sleeper].is_some_and(|its| commute(its, access)) && sleeper != *taken;
+            asleep[sleeper] &= next[sleeper].is_some_and(|its| its.commutes(call)) && sleeper != *taken;
         }
     }
 }

@@ -199,16 +199,20 @@ fn scenarios_hold(only: &str) -> Vec<Failure> {
 
 fn crashes_hold(only: &str, stride: usize) -> Vec<Failure> {
     let (scenarios, began) = (chosen(only), Instant::now());
-    let usuals: Vec<_> = scenarios.iter().zip(usual(&scenarios)).collect();
-    let run = usuals.iter().filter_map(|(scenario, run)| Some((&scenario.story, run.as_ref().ok()?)));
-    let points: usize = run.clone().map(|(_, run)| points(run)).sum();
-    let plans: Vec<Crashing<'_>> = run.flat_map(|(story, run)| singles(story, run)).collect();
-    let all = plans.len();
-    let plans: Vec<_> = plans.into_iter().step_by(stride).collect();
-    let failures: Vec<_> =
-        side_by_side(&plans, async |plan| plan.attempt().await.err()).into_iter().flatten().collect();
-    let what = format!("of {all} crashes that differ, for {points} points in {} scenarios", scenarios.len());
-    figure(plans.len(), &what, failures.len(), began);
+    let (mut all, mut tried, mut stood_for, mut failures) = (0, 0, 0, Vec::new());
+    for (scenario, usual) in scenarios.iter().zip(usual(&scenarios)) {
+        let Ok(usual) = usual else { continue };
+        let plans: Vec<Crashing<'_>> = singles(&scenario.story, &usual);
+        (all, stood_for) = (all + plans.len(), stood_for + points(&usual));
+        let plans: Vec<_> = plans.into_iter().step_by(stride).collect();
+        let failed = side_by_side(&plans, async |plan| plan.attempt().await.err());
+        let failed: Vec<_> = failed.into_iter().flatten().collect();
+        println!("{}: {} crashes, {} do not hold", scenario.story.name, plans.len(), failed.len());
+        tried += plans.len();
+        failures.extend(failed);
+    }
+    let what = format!("of {all} crashes that differ, for {stood_for} in {} scenarios", scenarios.len());
+    figure(tried, &what, failures.len(), began);
     failures
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::calls::Access;
+use crate::calls::Touch;
 
 /// How often it is looked whether both stand.
 const LOOK: Duration = Duration::from_millis(5);
@@ -22,7 +22,7 @@ const PATIENCE: u32 = 200 * 180;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// What each was about to do; nothing of one that has ended.
-    pub open: [Option<Access>; 2],
+    pub open: [Option<Touch>; 2],
     pub taken: usize,
 }
 
@@ -34,7 +34,7 @@ struct State {
     functions: Option<[&'static str; 2]>,
     handlers: [Option<usize>; 2],
     ended: [bool; 2],
-    queues: [VecDeque<(Access, oneshot::Sender<()>)>; 2],
+    queues: [VecDeque<(Touch, oneshot::Sender<()>)>; 2],
     /// Whose call is under way.
     under_way: [usize; 2],
     script: VecDeque<usize>,
@@ -93,12 +93,12 @@ impl Turns {
     }
 
     /// Waits until this handler's call may be made.
-    pub async fn wait(&self, number: usize, access: Access) {
+    pub async fn wait(&self, number: usize, touch: Touch) {
         let turn = {
             let mut state = self.lock();
             let Some(n) = state.place(number) else { return };
             let (sender, turn) = oneshot::channel();
-            state.queues[n].push_back((access, sender));
+            state.queues[n].push_back((touch, sender));
             turn
         };
         // Whoever lets all through drops the senders.
@@ -125,7 +125,7 @@ impl Turns {
         if !(stands(0) && stands(1)) {
             return false;
         }
-        let open = [0, 1].map(|n| state.queues[n].front().map(|(access, _)| *access));
+        let open = [0, 1].map(|n| state.queues[n].front().map(|(touch, _)| *touch));
         let wished = state.script.pop_front().unwrap_or(0);
         let taken = if open[wished].is_some() { wished } else { 1 - wished };
         state.trace.push(Choice { open, taken });

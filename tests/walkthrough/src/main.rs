@@ -44,6 +44,14 @@ enum Then {
     Stay,
 }
 
+/// Where the functions' programs come from.
+#[derive(Clone, Copy)]
+enum From {
+    Sources,
+    /// They were built beside this program, just before.
+    Built,
+}
+
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -55,23 +63,29 @@ fn main() -> ExitCode {
         Some(Err(e)) => return failed(&e.into()),
         None => {}
     }
-    let told = then().and_then(|then| {
-        let programs = Programs::build()?;
+    let told = wished().and_then(|(then, from)| {
+        let programs = match from {
+            From::Built => Programs::built()?,
+            From::Sources => Programs::build()?,
+        };
         tokio::task::LocalSet::new().block_on(&runtime, demonstrate(&programs, then))
     });
     told.map_or_else(|e| failed(&e), |()| ExitCode::SUCCESS)
 }
 
-fn then() -> anyhow::Result<Then> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(Then::End),
-        ["--stay"] => Ok(Then::Stay),
-        _ => anyhow::bail!(
-            "'{}' is not understood; the one option is --stay: the local cloud runs on at the end, until Enter or Ctrl-C",
-            arguments.join(" ")
-        ),
+fn wished() -> anyhow::Result<(Then, From)> {
+    let (mut then, mut from) = (Then::End, From::Sources);
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--stay" => then = Then::Stay,
+            "--built" => from = From::Built,
+            other => anyhow::bail!(
+                "'{other}' is not understood; options are --stay: the local cloud runs on at the end, until Enter or \
+                 Ctrl-C; and --built: the functions are not built, but taken as they lie beside this program"
+            ),
+        }
     }
+    Ok((then, from))
 }
 
 async fn demonstrate(programs: &Programs, then: Then) -> anyhow::Result<()> {

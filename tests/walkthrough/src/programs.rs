@@ -15,9 +15,9 @@ pub struct Programs {
 }
 
 impl Programs {
+    /// Builds them.
     pub fn build() -> anyhow::Result<Self> {
-        let own = std::env::current_exe()?;
-        let folder = own.parent().context("this program is in no folder")?.to_owned();
+        let folder = own_folder()?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         // All at once and as from the workspace's root, where they share their dependencies with
@@ -34,14 +34,25 @@ impl Programs {
         }
         let ended = build.status().context("cargo cannot be run")?;
         ensure!(ended.success(), "the functions {} do not build", NAMES.join(", "));
+        Self::built()
+    }
+
+    /// As they were built before.
+    pub fn built() -> anyhow::Result<Self> {
+        let folder = own_folder()?;
         let missing = NAMES.into_iter().find(|name| !folder.join(name).is_file());
-        ensure!(missing.is_none(), "cargo built {missing:?} elsewhere than in {}", folder.display());
+        ensure!(missing.is_none(), "{missing:?} was not built in {}", folder.display());
         Ok(Self { folder })
     }
 
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+fn own_folder() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("this program is in no folder")?.to_owned())
 }
 
 fn tells_of_us(name: &OsStr) -> bool {

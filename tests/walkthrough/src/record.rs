@@ -157,13 +157,14 @@ impl Record {
     }
 }
 
-/// All that is measured of the service, over the last day.
+/// All that is measured of the service, yesterday and today: the acts may begin before midnight.
 fn metrics(scene: &mut Scene) -> anyhow::Result<BTreeMap<String, Measured>> {
     const DAY: u64 = 86_400;
     let dimensions = json!([{ "Name": "Service", "Value": SERVICE }]);
     let listed = scene.call("cloudwatch", "ListMetrics", json!({ "Namespace": "Sluice" }))?;
     let now = scene.cloud.now() / 1_000;
-    let (from, to) = (now - now % DAY, now - now % DAY + 2 * DAY);
+    let today = now - now % DAY;
+    let (from, to) = (today - DAY, today + DAY);
     let mut found = BTreeMap::new();
     for metric in listed["Metrics"].as_array().into_iter().flatten() {
         let Some(name) = metric["MetricName"].as_str() else { continue };
