@@ -118,7 +118,8 @@ pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
     all
 }
 
-/// Every second crash after a first one, as the calls are after it.
+/// Every second crash after a first one, as the calls are after it. Where no handler ends, it is
+/// the same whether events come again: that is run once.
 pub fn seconds<'a>(first: &Crashing<'a>, after: &Run) -> Vec<Crashing<'a>> {
     let from = first.crashes.keys().next_back().map_or(0, |call| call + 1);
     of_pairs(&after.calls, from)
@@ -126,6 +127,10 @@ pub fn seconds<'a>(first: &Crashing<'a>, after: &Run) -> Vec<Crashing<'a>> {
             let mut pair = first.clone();
             pair.crashes.insert(call, crash);
             pair
+        })
+        .filter(|pair| {
+            let ends = pair.crashes.values().any(|crash| *crash != Crash::AnswerLost);
+            ends || pair.redelivery == Redelivery::Again
         })
         .collect()
 }
@@ -142,10 +147,17 @@ impl Crashing<'_> {
             .await
             .map_err(|violation| failure(violation.invariant, violation.what.clone()))?;
         let (came, was) = (&run.outcome, &self.usual.outcome);
-        if self.loses_a_hook() || !self.story.is_settled() || came.live == was.live {
+        if self.loses_a_hook() || self.loses_a_push() || !self.story.is_settled() || came.live == was.live {
             return Ok(run);
         }
         Err(failure("the same comes of it", format!("{came:?}\n  {was:?}")))
+    }
+
+    /// An image whose push nobody heard of is superseded by a newer one, be that good or bad.
+    fn loses_a_push(&self) -> bool {
+        let push =
+            |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == "image-push");
+        self.redelivery == Redelivery::Never && self.crashes.keys().any(push) && self.story.has_bad_images()
     }
 
     /// A hook whose event is lost for good has no verdict: its deployment is stopped.

@@ -162,6 +162,16 @@ pub struct Story {
 }
 
 impl Story {
+    /// Whether an image is pushed that is not to become live.
+    pub fn has_bad_images(&self) -> bool {
+        let bad = |image: &Image| *image != Image::Good;
+        let image = |step: &Step| match step {
+            Step::Push { image, .. } | Step::Retag { image, .. } => bad(image),
+            _ => false,
+        };
+        self.steps.iter().any(image)
+    }
+
     /// Whether the same comes of it, however late each thing is done: nothing in it is over
     /// before it is dealt with.
     pub fn is_settled(&self) -> bool {

@@ -172,9 +172,10 @@ fn bare(definition: &Value, tags: &Value) -> Value {
 
 pub fn way_back(seen: &Seen, account: &Account) -> Holds {
     for start in seen.fresh_starts().iter().filter(|start| start.takes_back.is_none()) {
-        let is_other = |other: &&Start| other.service == start.service && other.at < start.at;
-        if !seen.releases().any(|other| is_other(&other)) {
-            // A service's first release may have none.
+        let input = json!({ "taskDefinition": start.before, "include": ["TAGS"] });
+        let serves = account.ask("ecs", "DescribeTaskDefinition", input).unwrap_or_default();
+        if tag(&serves, "sluice:digest").is_none() {
+            // The first release that replaces what is none of Sluice's may have none.
             continue;
         }
         let mut arn = start.revision.clone();

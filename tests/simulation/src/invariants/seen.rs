@@ -51,6 +51,8 @@ pub struct Start {
     pub service: String,
     pub revision: String,
     pub digest: String,
+    /// ARN of what served just before.
+    pub before: String,
     /// What it takes back, or replaces, as an id or an ARN; none for a release.
     pub takes_back: Option<String>,
 }
@@ -280,16 +282,16 @@ impl Seen {
             return;
         }
         let known = self.revision(account, &revision);
+        let before = done.moment.live.get(service.as_str()).cloned().unwrap_or_default();
         let takes_back = if done.operation == "CreateDeployment" {
             input["description"].as_str().and_then(shared::release::rolled_back).map(str::to_owned)
         } else {
             // ECS's deployments have no description: what served before takes back what serves.
-            let live = done.moment.live.get(service.as_str()).cloned().unwrap_or_default();
-            let serves = self.revision(account, &live);
-            (known.number < serves.number && self.served.contains(&revision)).then_some(live)
+            let serves = self.revision(account, &before);
+            (known.number < serves.number && self.served.contains(&revision)).then(|| before.clone())
         };
         let (at, function, digest) = (done.at, done.function.clone(), known.digest);
-        self.starts.push(Start { at, function, service, revision, digest, takes_back });
+        self.starts.push(Start { at, function, service, revision, digest, before, takes_back });
     }
 
     /// What a revision is; known once, known for ever.
