@@ -17,7 +17,7 @@ pub enum Failure {
     /// It may have been done: there was no answer that says so.
     #[error("{0}")]
     Unknown(String),
-    /// The same, and nothing else will reach Slack now either.
+    /// The same, and nothing else will reach that address now either.
     #[error("{0}")]
     Unreached(String),
     /// Slack does not take the credentials.

@@ -81,10 +81,10 @@ impl Notify {
     }
 
     /// Tells the items of one event, earlier facts first. Once one of a deployment fails, so do
-    /// those after it: they must not overtake. Once Slack cannot be reached, all others wait.
+    /// those after it: they must not overtake. What cannot be reached is not asked again.
     pub async fn handle(&self, invocation: Invocation) -> anyhow::Result<Answer> {
         let end = Instant::now() + invocation.time;
-        let (mut failed, mut held, mut unreached) = (Vec::new(), HashSet::new(), false);
+        let (mut failed, mut held, mut unreached) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut readable = Vec::new();
         for Item { id, message } in event::items(&invocation.event)? {
             match message {
@@ -98,15 +98,12 @@ impl Notify {
         readable.sort_by_key(|(_, message)| message.at);
         for (id, message) in readable {
             let key = message.key();
-            let waits = |why: &str| Err(Failure::NotDone { why: why.to_owned(), after: None });
             let told = match held.contains(&key) {
-                true => waits("an earlier message of it was not told"),
-                false if unreached => waits("Slack could not be reached for the one before"),
+                true => Err(waits("an earlier message of it was not told")),
                 // Boxed: its type would be too deep for the compiler.
-                false => Box::pin(self.tell(&message, end)).await,
+                false => Box::pin(self.tell(&message, &mut unreached, end)).await,
             };
             if let Err(failure) = told {
-                unreached |= matches!(failure, Failure::Unreached(_));
                 let (news, service) = (message.news.kind(), message.service);
                 tracing::error!(item = id, news, service, "not told: {failure}");
                 held.insert(key);
@@ -117,7 +114,13 @@ impl Notify {
         Ok(Answer { batch_item_failures: failures.collect() })
     }
 
-    async fn tell(&self, message: &Message, end: Instant) -> Result<(), Failure> {
+    /// `unreached`: the addresses that gave no answer to an earlier item.
+    async fn tell(
+        &self,
+        message: &Message,
+        unreached: &mut HashSet<String>,
+        end: Instant,
+    ) -> Result<(), Failure> {
         let (news, name) = (message.news.kind(), message.service.as_str());
         let Some(service) = self.releases.by_name(name) else {
             tracing::warn!(news, service = name, "not posted: releases.yaml has no such service");
@@ -132,12 +135,12 @@ impl Notify {
             );
             return Ok(());
         }
-        match self.tell_with(Age::Kept, message, &channels, end).await {
+        match self.tell_with(Age::Kept, message, &channels, unreached, end).await {
             // The secret may have been changed since it was fetched.
             Err(Failure::Credentials(_)) => {}
             other => return other,
         }
-        let told = self.tell_with(Age::Fresh, message, &channels, end).await;
+        let told = self.tell_with(Age::Fresh, message, &channels, unreached, end).await;
         told.map_err(|failure| match failure {
             Failure::Credentials(error) => Failure::Refused(format!(
                 "Slack refuses what the secret {} holds ({error}): put a valid one in",
@@ -152,24 +155,34 @@ impl Notify {
         age: Age,
         message: &Message,
         channels: &[Channel],
+        unreached: &mut HashSet<String>,
         end: Instant,
     ) -> Result<(), Failure> {
-        let late =
-            || Failure::NotDone { why: "AWS did not answer in the time that was left".into(), after: None };
+        let late = || waits("AWS did not answer in the time that was left");
         let credentials = timeout_at(end, self.vault.credentials(age)).await.map_err(|_| late())??;
+        let no_answer = || waits("Slack could not be reached for an earlier message");
+        if channels.iter().all(|channel| unreached.contains(self.address(&credentials, channel))) {
+            return Err(no_answer());
+        }
         let mut thread = timeout_at(end, self.thread(message)).await.map_err(|_| late())?;
         let before = thread.clone();
         let mut told = Ok(());
         for channel in channels {
+            let address = self.address(&credentials, channel);
+            if unreached.contains(address) {
+                told = told.and(Err(no_answer()));
+                continue;
+            }
             let tagged = thread.as_ref().and_then(|thread| thread.place(channel.audience));
-            match self.tell_channel(&credentials, message, channel, tagged, end).await {
+            match self.tell_channel(&credentials, address, message, channel, tagged, end).await {
                 Ok(place) => thread.iter_mut().for_each(|thread| thread.set(channel.audience, place.clone())),
-                Err(failure @ Failure::Unreached(_)) => {
-                    told = told.and(Err(failure));
-                    break;
-                }
                 // The other channel hears of it all the same.
-                Err(failure) => told = told.and(Err(failure)),
+                Err(failure) => {
+                    if matches!(failure, Failure::Unreached(_)) {
+                        unreached.insert(address.to_owned());
+                    }
+                    told = told.and(Err(failure));
+                }
             }
         }
         if thread != before {
@@ -179,9 +192,20 @@ impl Notify {
         told
     }
 
+    /// What is asked for a channel; empty where the secret has no webhook for it.
+    fn address<'a>(&'a self, credentials: &'a Credentials, channel: &Channel) -> &'a str {
+        match credentials {
+            Credentials::Bot(_) => &self.base,
+            Credentials::Webhooks { by_channel, rest } => {
+                by_channel.get(&channel.name).or(rest.as_ref()).map_or("", String::as_str)
+            }
+        }
+    }
+
     async fn tell_channel(
         &self,
         credentials: &Credentials,
+        address: &str,
         message: &Message,
         channel: &Channel,
         tagged: Option<&Place>,
@@ -193,14 +217,14 @@ impl Notify {
                 let api = Api { web, base: &self.base, token, end };
                 Bot { api, memory }.tell(message, channel, tagged).await
             }
-            Credentials::Webhooks { by_channel, rest } => {
-                let url = by_channel.get(&channel.name).or(rest.as_ref()).ok_or_else(|| {
-                    let (secret, name) = (self.vault.name(), &channel.name);
-                    Failure::Refused(format!(
-                        "the secret {secret} has no webhook for {name}: add one to \"webhooks\""
-                    ))
-                })?;
-                Webhook { web, memory, url, end }.tell(message, channel, tagged).await
+            Credentials::Webhooks { .. } if address.is_empty() => {
+                let (secret, name) = (self.vault.name(), &channel.name);
+                Err(Failure::Refused(format!(
+                    "the secret {secret} has no webhook for {name}: add one to \"webhooks\""
+                )))
+            }
+            Credentials::Webhooks { .. } => {
+                Webhook { web, memory, url: address, end }.tell(message, channel, tagged).await
             }
         }
     }
@@ -226,4 +250,8 @@ impl Notify {
             tracing::warn!("where the message stands is not recorded: {e:#}");
         }
     }
+}
+
+fn waits(why: &str) -> Failure {
+    Failure::NotDone { why: why.to_owned(), after: None }
 }

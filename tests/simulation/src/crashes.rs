@@ -157,7 +157,7 @@ impl Crashing<'_> {
     fn loses_a_push(&self) -> bool {
         let push =
             |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == "image-push");
-        self.redelivery == Redelivery::Never && self.crashes.keys().any(push) && self.story.has_bad_images()
+        self.redelivery == Redelivery::Never && self.crashes.keys().any(push) && self.story.spoils_a_repository()
     }
 
     /// A hook whose event is lost for good has no verdict: its deployment is stopped.

@@ -1,5 +1,6 @@
 //! What happens in an account, as data: so it can be drawn, shrunk, printed and run again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::config::Config;
@@ -162,14 +163,19 @@ pub struct Story {
 }
 
 impl Story {
-    /// Whether an image is pushed that is not to become live.
-    pub fn has_bad_images(&self) -> bool {
-        let bad = |image: &Image| *image != Image::Good;
-        let image = |step: &Step| match step {
-            Step::Push { image, .. } | Step::Retag { image, .. } => bad(image),
-            _ => false,
+    /// Whether a bad image is pushed where a good one was pushed before.
+    pub fn spoils_a_repository(&self) -> bool {
+        let pushed = |step: &Step| match step {
+            Step::Push { repository, image, .. } | Step::Retag { repository, image, .. } => {
+                Some((*repository, *image == Image::Good))
+            }
+            _ => None,
         };
-        self.steps.iter().any(image)
+        let mut good = BTreeSet::new();
+        self.steps.iter().filter_map(pushed).any(|(repository, is_good)| {
+            good.extend(is_good.then_some(repository));
+            !is_good && good.contains(repository)
+        })
     }
 
     /// Whether the same comes of it, however late each thing is done: nothing in it is over

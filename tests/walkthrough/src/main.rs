@@ -46,8 +46,8 @@ enum Then {
 
 /// Where the functions' programs come from.
 #[derive(Clone, Copy)]
-enum From {
-    Sources,
+enum Source {
+    Workspace,
     /// They were built beside this program, just before.
     Built,
 }
@@ -63,29 +63,29 @@ fn main() -> ExitCode {
         Some(Err(e)) => return failed(&e.into()),
         None => {}
     }
-    let told = wished().and_then(|(then, from)| {
-        let programs = match from {
-            From::Built => Programs::built()?,
-            From::Sources => Programs::build()?,
+    let told = wished().and_then(|(then, source)| {
+        let programs = match source {
+            Source::Built => Programs::built()?,
+            Source::Workspace => Programs::build()?,
         };
         tokio::task::LocalSet::new().block_on(&runtime, demonstrate(&programs, then))
     });
     told.map_or_else(|e| failed(&e), |()| ExitCode::SUCCESS)
 }
 
-fn wished() -> anyhow::Result<(Then, From)> {
-    let (mut then, mut from) = (Then::End, From::Sources);
+fn wished() -> anyhow::Result<(Then, Source)> {
+    let (mut then, mut source) = (Then::End, Source::Workspace);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--stay" => then = Then::Stay,
-            "--built" => from = From::Built,
+            "--built" => source = Source::Built,
             other => anyhow::bail!(
                 "'{other}' is not understood; options are --stay: the local cloud runs on at the end, until Enter or \
                  Ctrl-C; and --built: the functions are not built, but taken as they lie beside this program"
             ),
         }
     }
-    Ok((then, from))
+    Ok((then, source))
 }
 
 async fn demonstrate(programs: &Programs, then: Then) -> anyhow::Result<()> {

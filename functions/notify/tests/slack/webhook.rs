@@ -70,6 +70,27 @@ async fn a_channel_without_a_webhook_is_for_the_dead_letter_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_webhook_that_cannot_be_reached_silences_no_other_channel() {
+    let ops = format!("https://hooks.slack.com{}", Slack::default().webhook("ops"));
+    let urls = json!({ "#deploys": "https://hooks.slack.example/nobody", "#ops": ops });
+    let stage = Stage::with_secret(Environment::Warm, &json!({ "webhooks": urls }).to_string());
+    stage.concurrency(0);
+    for n in 0..10 {
+        let mut message = stage.message(n, rolled_back());
+        message.release.deployment = Some(format!("d-{n:09}"));
+        message.release.revision = None;
+        stage.queue(&message.to_json().unwrap());
+    }
+    stage.concurrency(1);
+    tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+    assert_eq!(stage.shown("ops"), [BACK; 10], "while #deploys is still waited for");
+    stage.told().await;
+    assert_eq!(stage.shown("ops"), [BACK; 10], "once each, however often the items come back");
+    assert!(stage.shown("deploys").is_empty());
+    assert_eq!(stage.left("notify-dead"), 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_webhook_that_was_withdrawn_is_read_anew() {
     let old = both().replace("localwebhooksecret", "withdrawn");
     let stage = Stage::with_secret(Environment::Warm, &old);
