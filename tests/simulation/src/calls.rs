@@ -95,7 +95,9 @@ impl Touch {
             }
             // The application answers as its deployment has come.
             _ if what.contains(' ') || what == "GetApplicationRevision" => Part::Deployments,
-            _ if access(what) == Access::Read && GIVEN.iter().any(|given| what.contains(given)) => Part::Given,
+            _ if access(what) == Access::Read && GIVEN.iter().any(|given| what.contains(given)) => {
+                Part::Given
+            }
             _ => Part::Any,
         };
         Self { access: access(what), part }

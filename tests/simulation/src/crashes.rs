@@ -18,16 +18,17 @@ pub struct Crashing<'a> {
     pub story: &'a Story,
     /// What the story comes to without a crash.
     pub usual: &'a Run,
-    pub crashes: BTreeMap<usize, Crash>,
+    /// By the number of its call, with what is called: after a first crash, that is not what it
+    /// is without one.
+    pub crashes: BTreeMap<usize, (Crash, Called)>,
     pub redelivery: Redelivery,
 }
 
 impl fmt::Display for Crashing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.story.name)?;
-        for (call, crash) in &self.crashes {
-            let what = self.usual.calls.get(*call).map(ToString::to_string);
-            write!(f, " {crash:?} {call} ({}),", what.as_deref().unwrap_or("a later one"))?;
+        for (number, (crash, call)) in &self.crashes {
+            write!(f, " {crash:?} {number} ({call}),")?;
         }
         write!(f, " {:?}", self.redelivery)
     }
@@ -71,12 +72,7 @@ pub fn points(usual: &Run) -> usize {
 /// Those of [`points`] that no other is the same as: see [`different`]. Where an answer is lost no
 /// handler ends, and so no event is: at a read as well, that is one run.
 pub fn singles<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
-    let of = |(call, crash), redelivery| Crashing {
-        story,
-        usual,
-        crashes: BTreeMap::from([(call, crash)]),
-        redelivery,
-    };
+    let of = |at, redelivery| Crashing::new(story, usual, at, redelivery);
     let lost = (0..usual.calls.len()).map(|call| of((call, Crash::AnswerLost), Redelivery::Again));
     let ends = different(&usual.calls, 0).into_iter().filter(|(_, crash)| *crash != Crash::AnswerLost);
     let ends = ends.flat_map(|at| [of(at, Redelivery::Again), of(at, Redelivery::Never)]);
@@ -108,12 +104,7 @@ fn of_pairs(calls: &[Called], from: usize) -> impl Iterator<Item = (usize, Crash
 pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
     let mut all = Vec::new();
     for redelivery in [Redelivery::Again, Redelivery::Never] {
-        all.extend(of_pairs(&usual.calls, 0).map(|(call, crash)| Crashing {
-            story,
-            usual,
-            crashes: BTreeMap::from([(call, crash)]),
-            redelivery,
-        }));
+        all.extend(of_pairs(&usual.calls, 0).map(|at| Crashing::new(story, usual, at, redelivery)));
     }
     all
 }
@@ -123,46 +114,53 @@ pub fn firsts<'a>(story: &'a Story, usual: &'a Run) -> Vec<Crashing<'a>> {
 pub fn seconds<'a>(first: &Crashing<'a>, after: &Run) -> Vec<Crashing<'a>> {
     let from = first.crashes.keys().next_back().map_or(0, |call| call + 1);
     of_pairs(&after.calls, from)
-        .map(|(call, crash)| {
+        .map(|(number, crash)| {
             let mut pair = first.clone();
-            pair.crashes.insert(call, crash);
+            pair.crashes.insert(number, (crash, after.calls[number].clone()));
             pair
         })
         .filter(|pair| {
-            let ends = pair.crashes.values().any(|crash| *crash != Crash::AnswerLost);
+            let ends = pair.crashes.values().any(|(crash, _)| *crash != Crash::AnswerLost);
             ends || pair.redelivery == Redelivery::Again
         })
         .collect()
 }
 
-impl Crashing<'_> {
+impl<'a> Crashing<'a> {
+    fn new(
+        story: &'a Story,
+        usual: &'a Run,
+        (number, crash): (usize, Crash),
+        redelivery: Redelivery,
+    ) -> Self {
+        let crashes = BTreeMap::from([(number, (crash, usual.calls[number].clone()))]);
+        Self { story, usual, crashes, redelivery }
+    }
+
     /// Runs it. Where only pushes happen, the same image must be live as without a crash; where
     /// alarms or people have their part, it depends on what they came upon, and the invariants
     /// say what must be.
     pub async fn attempt(&self) -> Result<Run, Failure> {
-        let plan = Plan { crashes: self.crashes.clone(), redelivery: self.redelivery, seed: self.story.seed };
+        let crashes = self.crashes.iter().map(|(number, (crash, _))| (*number, *crash)).collect();
+        let plan = Plan { crashes, redelivery: self.redelivery, seed: self.story.seed };
         let failure =
             |check: &str, what: String| Failure { run: self.to_string(), check: check.to_owned(), what };
         let run = run(self.story, plan, Turns::default())
             .await
             .map_err(|violation| failure(violation.invariant, violation.what.clone()))?;
         let (came, was) = (&run.outcome, &self.usual.outcome);
-        if self.loses_a_hook() || self.loses_a_push() || !self.story.is_settled() || came.live == was.live {
+        // A hook whose event is lost for good has no verdict: its deployment is stopped. An image
+        // whose push nobody heard of is superseded by a newer one, be that good or bad.
+        let differs = self.loses(HOOK) || (self.loses("image-push") && self.story.spoils_a_repository());
+        if differs || !self.story.is_settled() || came.live == was.live {
             return Ok(run);
         }
         Err(failure("the same comes of it", format!("{came:?}\n  {was:?}")))
     }
 
-    /// An image whose push nobody heard of is superseded by a newer one, be that good or bad.
-    fn loses_a_push(&self) -> bool {
-        let push =
-            |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == "image-push");
-        self.redelivery == Redelivery::Never && self.crashes.keys().any(push) && self.story.spoils_a_repository()
-    }
-
-    /// A hook whose event is lost for good has no verdict: its deployment is stopped.
-    fn loses_a_hook(&self) -> bool {
-        let hook = |call: &usize| self.usual.calls.get(*call).is_none_or(|call| call.function == HOOK);
-        self.redelivery == Redelivery::Never && self.crashes.keys().any(hook)
+    /// Whether an event of this function is lost for good.
+    fn loses(&self, function: &str) -> bool {
+        let ends = |(crash, call): &(Crash, Called)| *crash != Crash::AnswerLost && call.function == function;
+        self.redelivery == Redelivery::Never && self.crashes.values().any(ends)
     }
 }
