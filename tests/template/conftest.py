@@ -11,6 +11,7 @@ import yaml
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "clients"))
 
+import account
 import calls
 from template import ACCOUNT, REGION, ROOT, TEMPLATE, Stack, transformed
 
@@ -46,6 +47,12 @@ def parameters():
         "OnCallEmail": "on-call@example.com",
     }
     return {**lists, **chosen}
+
+
+@pytest.fixture(scope="session")
+def built():
+    """Where `sam build` put the functions."""
+    return account.build(TARGET / "sam-check")
 
 
 @pytest.fixture(scope="session")

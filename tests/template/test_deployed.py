@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 import account as accounts
-from conftest import TARGET
 from localcloud import REGION, wait_for
 from scene import blue_green, function, push_image
 from template import ROOT
@@ -36,11 +35,6 @@ def releases(scene):
         "alarms": ["api-5xx"], "watch": "30m", "notify": {"slack": "#deploys", "alarms": "#ops"},
     }
     return yaml.safe_dump({"services": {"api": service}})
-
-
-@pytest.fixture(scope="module")
-def built():
-    return accounts.build(TARGET / "sam-check")
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,14 @@ def test_checkov_finds_nothing_that_is_not_meant(file):
     assert sorted(set(MEANT) - set(found)) == [], "no longer found: take the exception out"
 
 
+def test_sam_builds_each_function(built):
+    folders = {path.name for path in built.iterdir() if path.is_dir()}
+    functions = yaml.safe_load((built / "template.yaml").read_text())["Resources"]
+    functions = {name for name, it in functions.items() if it["Type"] == "AWS::Serverless::Function"}
+    assert functions <= folders and len(functions) == 6
+    assert all((built / name / "bootstrap").stat().st_size > 1_000_000 for name in functions)
+
+
 def test_each_function_of_the_repository_has_its_place(stack):
     folders = {p.parent.name for p in ROOT.glob("functions/*/Cargo.toml")} - {"operator"}
     source = (line.strip() for line in TEMPLATE.read_text().splitlines())
