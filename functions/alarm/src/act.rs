@@ -62,6 +62,9 @@ impl Guarded<'_> {
                 self.service.service
             )
         };
+        if found.is_behind() {
+            return Ok(None);
+        }
         if origin_is_open(&found.facts) {
             found.find_origin(self.aws, self.service).await?;
         }

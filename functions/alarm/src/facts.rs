@@ -40,6 +40,14 @@ impl Found {
         Ok(Some(Self { facts: Facts { alarm, last, watch: service.watch }, ecs }))
     }
 
+    /// Whether ECS's list of deployments is older than what it says of the service: what serves
+    /// was started after the last deployment of the list had ended.
+    pub fn is_behind(&self) -> bool {
+        let ended = self.facts.last.as_ref().and_then(|last| last.ended);
+        let is_ecs = self.ecs.controller == Controller::Ecs;
+        is_ecs && ended.zip(self.ecs.serving_since).is_some_and(|(ended, since)| since > ended)
+    }
+
     /// Asks for the origin of the last deployment: a round trip.
     pub async fn find_origin(&mut self, aws: &Aws, service: &Service) -> anyhow::Result<()> {
         let Some(last) = &mut self.facts.last else { return Ok(()) };
@@ -168,5 +176,5 @@ async fn ecs_origin(aws: &Aws, ecs: &EcsService) -> anyhow::Result<Origin> {
     Ok(if rejected { Origin::Rollback } else { Origin::Release })
 }
 
-/// Waits before facts are gathered again: CodeDeploy's memory may lag.
+/// Waits before facts are gathered again: CodeDeploy's memory and ECS's list may lag.
 pub const LAG: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ pub const START: Ms = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 pub const SERVICES: [&str; 2] = ["api", "web"];
 
 /// A service, with repository and alarm, that `releases.yaml` does not name.
-pub const BYSTANDER: &str = "bystander";
+pub const BYSTANDER: &str = "api-worker";
 
 /// In the secrets, and to be seen nowhere else.
 pub const SECRET: &str = "hunter2-hunter2";

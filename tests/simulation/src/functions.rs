@@ -73,6 +73,9 @@ pub fn all() -> Vec<Woken> {
     ]
 }
 
+/// What a handler that crashed is said to have ended with.
+pub const ENDED: &str = "the scenario ended it";
+
 /// A started function.
 enum Code {
     ImagePush(Box<ImagePush>),
@@ -212,7 +215,7 @@ impl Lambda {
                 answer.map_err(|e| failed("Sluice.Error", format!("{e:#}")))
             }
             (None, Redelivery::Never) => Ok(Value::Null),
-            (None, Redelivery::Again) => Err(failed("Runtime.ExitError", "the scenario ended it".to_owned())),
+            (None, Redelivery::Again) => Err(failed("Runtime.ExitError", ENDED.to_owned())),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Services of the ECS controller.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use cloud::in_process::{Faults, Injected};
 use serde_json::{Value, json};
 
 use crate::release::{deliver as push, describe, pushed, rolling, steady};
@@ -71,4 +73,32 @@ async fn within_the_watch_the_service_is_rolled_to_what_served_before_once() {
     assert_eq!(decision, "escalate", "{reason}");
     assert_eq!((live(&stage).as_str(), stage.done("UpdateService")), ("web:1", 1));
     assert_eq!(json!(stage.done("StopServiceDeployment")), json!(0));
+}
+
+/// The alarm was red before the release, which a list of deployments that lags does not show.
+#[tokio::test(start_paused = true)]
+async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
+    let stage = rolled(true).await;
+    let red = stage.red();
+    stage.set(ALARM, "OK");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // The past is kept from the first fault on that can read it.
+    let stale = || Some(Injected::Stale(5_000));
+    let keep = Faults { chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() };
+    stage.release.cloud.faults(keep.clone());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let digest = stage.release.push("web", "v3", "3");
+    let function = stage.release.function(stage.services.clone());
+    let answer = push(&function, &pushed("web", "v3", &digest)).await.unwrap();
+    assert_eq!(answer["services"]["web"]["started"], "web:3", "{answer}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for lagging in 0..3 {
+        let mut script: VecDeque<_> = vec![None; 3].into();
+        script[lagging] = stale();
+        stage.release.cloud.faults(Faults { script, ..keep.clone() });
+        let (decision, reason) = told(&stage, &red).await;
+        assert_eq!(decision, "nothing", "{reason}");
+    }
+    steady(&stage.release).await;
+    assert_eq!((live(&stage).as_str(), stage.tag("web:3", "sluice:verdict")), ("web:3", None));
 }

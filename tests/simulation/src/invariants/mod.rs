@@ -49,9 +49,10 @@ pub const ALL: [Invariant; 13] = [
 ];
 
 /// Beyond [`ALL`], once nothing is under way any more.
-const AT_REST: [Invariant; 2] = [
+const AT_REST: [Invariant; 3] = [
     ("12 every deployment has ended", liveness::at_rest),
     ("13 every message is told or kept", liveness::all_told),
+    ("13 nothing fails for nothing", liveness::nothing_fails),
 ];
 
 /// A read may be so old when its decision is carried out, retries included.

@@ -60,9 +60,6 @@ pub fn rejected_stays(seen: &Seen, _: &Account) -> Holds {
 }
 
 pub fn never_older(seen: &Seen, account: &Account) -> Holds {
-    if seen.fresh_starts().is_empty() {
-        return Ok(());
-    }
     let mut newest = BTreeMap::<&str, usize>::new();
     for start in seen.releases() {
         let pushed = &seen.pushed[Seen::repository(account, &start.service)];
@@ -83,11 +80,13 @@ pub fn never_older(seen: &Seen, account: &Account) -> Holds {
                     && other.digest == key.1
                     && (start.at..start.at + PUT_BACK).contains(&other.at)
             };
-            let soon = account.now() < start.at + PUT_BACK || seen.starts.iter().any(put_back);
-            if start.service == "web" && soon {
-                continue;
-            }
-            if seen.rejected.get(&key).is_none_or(|rejected| *rejected > start.at) {
+            // CodeDeploy is a lock: the newer one had ended. That it failed may be noted later.
+            let is_web = start.service == "web";
+            let grace = if is_web { PUT_BACK } else { super::soon(account) };
+            let noted = if is_web { start.at } else { start.at + grace };
+            let is_rejected = seen.rejected.get(&key).is_some_and(|rejected| *rejected <= noted);
+            let is_mended = is_rejected || is_web && seen.starts.iter().any(put_back);
+            if !is_mended && account.now() >= start.at + grace {
                 return Err(format!(
                     "v{} of {} was started after push {newer}",
                     pushed[order].tag, start.service

@@ -10,7 +10,7 @@ use cloud::{MINUTE, Ms, SECOND};
 use serde_json::{Value, json};
 
 use crate::account::{Account, SERVICES};
-use crate::functions::ACCESS_KEY;
+use crate::functions::{ACCESS_KEY, ENDED};
 use crate::step::{Image, Weather};
 
 /// A pushed image.
@@ -119,6 +119,8 @@ pub struct Seen {
     pub weather: Weather,
     pub fair_since: Ms,
     pub last_effect: Ms,
+    /// Functions that failed though nothing had befallen them: what they said.
+    pub failed: Vec<String>,
     pub began: Ms,
     /// How long releases are watched.
     pub watch: Ms,
@@ -169,6 +171,7 @@ impl Seen {
             weather: Weather::FAIR,
             fair_since: now,
             last_effect: now,
+            failed: Vec::new(),
             began: now,
             watch: Ms::from(account.config.watch) * MINUTE,
             moments,
@@ -181,7 +184,7 @@ impl Seen {
 
     /// Whether [`Self::take`] looks at such entries.
     pub fn takes(kind: Kind) -> bool {
-        matches!(kind, Kind::Alarm | Kind::Http | Kind::Deployment | Kind::Call)
+        matches!(kind, Kind::Alarm | Kind::Http | Kind::Deployment | Kind::Function | Kind::Call)
     }
 
     pub fn take(&mut self, n: usize, entry: &Entry, account: &Account) {
@@ -196,6 +199,7 @@ impl Seen {
                 self.answers.push((entry.at, url, entry.data["status"].as_u64().unwrap_or_default()));
             }
             Kind::Deployment => self.deployment(entry),
+            Kind::Function if self.fails_for_nothing(entry) => self.failed.push(entry.text.clone()),
             Kind::Call if entry.data["error"].is_null() => {
                 let caller = entry.data["caller"].as_str();
                 if let Some(function) = caller.and_then(|key| key.strip_prefix(ACCESS_KEY)) {
@@ -208,6 +212,13 @@ impl Seen {
 
     pub fn alarm(&mut self, service: &str, at: Ms, became: Became) {
         self.alarms.entry(service.to_owned()).or_default().push((at, became));
+    }
+
+    /// A handler lasts two minutes at most: of one that began in bad weather, nothing is known.
+    fn fails_for_nothing(&self, entry: &Entry) -> bool {
+        let is_fair = self.weather == Weather::FAIR && entry.at > self.fair_since + 3 * MINUTE;
+        let is_meant = [ENDED, "to be delivered again"].iter().any(|meant| entry.text.contains(meant));
+        is_fair && entry.text.contains(" fails: ") && !is_meant
     }
 
     fn deployment(&mut self, entry: &Entry) {

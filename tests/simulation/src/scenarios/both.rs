@@ -317,7 +317,7 @@ fn alarms(s: &'static str) -> Vec<Scenario> {
         on(
             s,
             "an alarm of somebody else",
-            vec![push(s, 2), Canary(s), red("bystander"), Wait(60), Ended(s), push("bystander", 2)],
+            vec![push(s, 2), Canary(s), red("api-worker"), Wait(60), Ended(s), push("api-worker", 2)],
         ),
     ]
 }

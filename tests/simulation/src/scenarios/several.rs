@@ -29,7 +29,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         on(
             "a bystander is pushed, and its alarm is red",
-            vec![push("bystander", 2), red("bystander"), push("api", 2), Wait(60), Ended("api")],
+            vec![push("api-worker", 2), red("api-worker"), push("api", 2), Wait(60), Ended("api")],
         ),
         with("one image for both", vec![push("api", 2), Wait(60), Ended("api"), Ended("web")]),
         with(
