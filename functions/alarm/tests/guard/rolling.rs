@@ -86,9 +86,11 @@ async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
     let stale = || Some(Injected::Stale(5_000));
     let keep = Faults { chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() };
     stage.release.cloud.faults(keep.clone());
+    let function = stage.release.function(stage.services.clone());
+    let known = stage.tag("web:2", "sluice:digest").unwrap();
+    push(&function, &pushed("web", "v2", &known)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     let digest = stage.release.push("web", "v3", "3");
-    let function = stage.release.function(stage.services.clone());
     let answer = push(&function, &pushed("web", "v3", &digest)).await.unwrap();
     assert_eq!(answer["services"]["web"]["started"], "web:3", "{answer}");
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -214,10 +214,11 @@ impl Seen {
         self.alarms.entry(service.to_owned()).or_default().push((at, became));
     }
 
-    /// A handler lasts two minutes at most: of one that began in bad weather, nothing is known.
+    /// A handler lasts two minutes at most: of one that began in bad weather, nothing is known. The
+    /// first call after a clock was put right may come later.
     fn fails_for_nothing(&self, entry: &Entry) -> bool {
         let is_fair = self.weather == Weather::FAIR && entry.at > self.fair_since + 3 * MINUTE;
-        let is_meant = [ENDED, "to be delivered again"].iter().any(|meant| entry.text.contains(meant));
+        let is_meant = [ENDED, "to be delivered again", "Signature expired"].iter().any(|meant| entry.text.contains(meant));
         is_fair && entry.text.contains(" fails: ") && !is_meant
     }
 
