@@ -218,7 +218,9 @@ impl Seen {
     /// first call after a clock was put right may come later.
     fn fails_for_nothing(&self, entry: &Entry) -> bool {
         let is_fair = self.weather == Weather::FAIR && entry.at > self.fair_since + 3 * MINUTE;
-        let is_meant = [ENDED, "to be delivered again", "Signature expired"].iter().any(|meant| entry.text.contains(meant));
+        let is_meant = [ENDED, "to be delivered again", "Signature expired"]
+            .iter()
+            .any(|meant| entry.text.contains(meant));
         is_fair && entry.text.contains(" fails: ") && !is_meant
     }
 
