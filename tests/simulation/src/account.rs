@@ -162,7 +162,9 @@ impl Account {
 
     /// The same image under another tag.
     pub fn push_as(&self, repository: &str, version: u32, image: Image, tag: u32) -> String {
-        let version = format!("APP_VERSION=v{version}");
+        // What a failed smoke test quotes.
+        let markup = if image == Image::Sick { " <!channel> <http://evil.example|here>" } else { "" };
+        let version = format!("APP_VERSION=v{version}{markup}");
         let environment = image.environment().iter().map(|(name, value)| format!("{name}={value}"));
         let environment: Vec<_> = std::iter::once(version).chain(environment).collect();
         let mut config = json!({
