@@ -42,7 +42,10 @@ pub async fn look(aws: &Aws, topic: &Topic, service: &Service, change: &Change) 
         }
         tokio::time::sleep(LAG).await;
     }
-    anyhow::bail!("the deployments of {} change faster than they can be stopped", service.name)
+    anyhow::bail!(
+        "the deployments of {} change faster than they can be stopped, or ECS's list of them lags",
+        service.name
+    )
 }
 
 struct Guarded<'a> {
