@@ -60,7 +60,7 @@ def test_sam_builds_each_function(built):
     folders = {path.name for path in built.iterdir() if path.is_dir()}
     functions = yaml.safe_load((built / "template.yaml").read_text())["Resources"]
     functions = {name for name, it in functions.items() if it["Type"] == "AWS::Serverless::Function"}
-    assert functions <= folders and len(functions) == 6
+    assert functions and functions <= folders
     assert all((built / name / "bootstrap").stat().st_size > 1_000_000 for name in functions)
 
 

@@ -161,25 +161,28 @@ impl Notify {
         let late = || waits("AWS did not answer in the time that was left");
         let credentials = timeout_at(end, self.vault.credentials(age)).await.map_err(|_| late())??;
         let no_answer = || waits("Slack could not be reached for an earlier message");
-        if channels.iter().all(|channel| unreached.contains(self.address(&credentials, channel))) {
+        let address = |channel: &Channel| self.address(&credentials, channel);
+        let is_unreached = |unreached: &HashSet<String>, channel: &Channel| {
+            address(channel).is_some_and(|address| unreached.contains(address))
+        };
+        if channels.iter().all(|channel| is_unreached(unreached, channel)) {
             return Err(no_answer());
         }
         let mut thread = timeout_at(end, self.thread(message)).await.map_err(|_| late())?;
         let before = thread.clone();
         let mut told = Ok(());
         for channel in channels {
-            let address = self.address(&credentials, channel);
-            if unreached.contains(address) {
+            if is_unreached(unreached, channel) {
                 told = told.and(Err(no_answer()));
                 continue;
             }
             let tagged = thread.as_ref().and_then(|thread| thread.place(channel.audience));
-            match self.tell_channel(&credentials, address, message, channel, tagged, end).await {
+            match self.tell_channel(&credentials, message, channel, tagged, end).await {
                 Ok(place) => thread.iter_mut().for_each(|thread| thread.set(channel.audience, place.clone())),
                 // The other channel hears of it all the same.
                 Err(failure) => {
                     if matches!(failure, Failure::Unreached(_)) {
-                        unreached.insert(address.to_owned());
+                        unreached.extend(address(channel).map(str::to_owned));
                     }
                     told = told.and(Err(failure));
                 }
@@ -192,12 +195,12 @@ impl Notify {
         told
     }
 
-    /// What is asked for a channel; empty where the secret has no webhook for it.
-    fn address<'a>(&'a self, credentials: &'a Credentials, channel: &Channel) -> &'a str {
+    /// What is asked for a channel; none where the secret has no webhook for it.
+    fn address<'a>(&'a self, credentials: &'a Credentials, channel: &Channel) -> Option<&'a str> {
         match credentials {
-            Credentials::Bot(_) => &self.base,
+            Credentials::Bot(_) => Some(&self.base),
             Credentials::Webhooks { by_channel, rest } => {
-                by_channel.get(&channel.name).or(rest.as_ref()).map_or("", String::as_str)
+                by_channel.get(&channel.name).or(rest.as_ref()).map(String::as_str)
             }
         }
     }
@@ -205,23 +208,22 @@ impl Notify {
     async fn tell_channel(
         &self,
         credentials: &Credentials,
-        address: &str,
         message: &Message,
         channel: &Channel,
         tagged: Option<&Place>,
         end: Instant,
     ) -> Result<Place, Failure> {
         let (web, memory) = (&self.web, &self.memory);
+        let address = self.address(credentials, channel).ok_or_else(|| {
+            let (secret, name) = (self.vault.name(), &channel.name);
+            Failure::Refused(format!(
+                "the secret {secret} has no webhook for {name}: add one to \"webhooks\""
+            ))
+        })?;
         match credentials {
             Credentials::Bot(token) => {
-                let api = Api { web, base: &self.base, token, end };
+                let api = Api { web, base: address, token, end };
                 Bot { api, memory }.tell(message, channel, tagged).await
-            }
-            Credentials::Webhooks { .. } if address.is_empty() => {
-                let (secret, name) = (self.vault.name(), &channel.name);
-                Err(Failure::Refused(format!(
-                    "the secret {secret} has no webhook for {name}: add one to \"webhooks\""
-                )))
             }
             Credentials::Webhooks { .. } => {
                 Webhook { web, memory, url: address, end }.tell(message, channel, tagged).await

@@ -150,6 +150,18 @@ impl Stage {
         self.call("sqs", "SendMessage", json!({ "QueueUrl": url, "MessageBody": body }));
     }
 
+    /// Puts ten messages into the queue, each of another deployment, which come as one batch.
+    pub fn batch(&self, news: impl Fn() -> News) {
+        self.concurrency(0);
+        for n in 0..10 {
+            let mut message = self.message(n, news());
+            message.release.deployment = Some(format!("d-{n:09}"));
+            message.release.revision = None;
+            self.queue(&message.to_json().unwrap());
+        }
+        self.concurrency(1);
+    }
+
     /// Publishes and waits until it is told.
     pub async fn say(&self, seconds: i64, news: News) {
         self.publish(&self.message(seconds, news)).await;

@@ -175,16 +175,9 @@ async fn what_follows_a_message_that_failed_waits_for_it() {
 #[tokio::test(start_paused = true)]
 async fn while_slack_cannot_be_reached_one_message_of_a_batch_asks_for_all() {
     let stage = Stage::new(Environment::Warm);
-    stage.concurrency(0);
-    for n in 0..10 {
-        let mut message = stage.message(n, started());
-        message.release.deployment = Some(format!("d-{n:09}"));
-        message.release.revision = None;
-        stage.queue(&message.to_json().unwrap());
-    }
     let end = stage.cloud.now() + 5 * MINUTE;
     stage.slack(|slack| slack.outage_until(end));
-    stage.concurrency(1);
+    stage.batch(started);
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(stage.cloud.timeline().matches(" slack: Refused befalls").count(), 5);
     stage.told().await;

@@ -74,14 +74,7 @@ async fn a_webhook_that_cannot_be_reached_silences_no_other_channel() {
     let ops = format!("https://hooks.slack.com{}", Slack::default().webhook("ops"));
     let urls = json!({ "#deploys": "https://hooks.slack.example/nobody", "#ops": ops });
     let stage = Stage::with_secret(Environment::Warm, &json!({ "webhooks": urls }).to_string());
-    stage.concurrency(0);
-    for n in 0..10 {
-        let mut message = stage.message(n, rolled_back());
-        message.release.deployment = Some(format!("d-{n:09}"));
-        message.release.revision = None;
-        stage.queue(&message.to_json().unwrap());
-    }
-    stage.concurrency(1);
+    stage.batch(rolled_back);
     tokio::time::sleep(std::time::Duration::from_secs(100)).await;
     assert_eq!(stage.shown("ops"), [BACK; 10], "while #deploys is still waited for");
     stage.told().await;

@@ -52,10 +52,7 @@ pub fn taken_back(seen: &Seen, account: &Account) -> Holds {
 
 /// Until when an alarm counts against a release.
 fn until(seen: &Seen, start: &Start) -> Ms {
-    let deployments = seen.deployments.values();
-    let mut own = deployments
-        .filter(|deployment| start.service == "api" && deployment.began.abs_diff(start.at) < 5_000);
-    match own.next_back() {
+    match seen.deployment_of(start) {
         Some(deployment) if deployment.is_active() => Ms::MAX,
         Some(deployment) if deployment.status == "Succeeded" => {
             (deployment.since + seen.watch).saturating_sub(5_000)

@@ -80,13 +80,16 @@ pub fn never_older(seen: &Seen, account: &Account) -> Holds {
                     && other.digest == key.1
                     && (start.at..start.at + PUT_BACK).contains(&other.at)
             };
-            // CodeDeploy is a lock: the newer one had ended. That it failed may be noted later.
-            let is_web = start.service == "web";
-            let grace = if is_web { PUT_BACK } else { super::soon(account) };
-            let noted = if is_web { start.at } else { start.at + grace };
-            let is_rejected = seen.rejected.get(&key).is_some_and(|rejected| *rejected <= noted);
-            let is_mended = is_rejected || is_web && seen.starts.iter().any(put_back);
-            if !is_mended && account.now() >= start.at + grace {
+            let grace = if start.service == "web" { PUT_BACK } else { 0 };
+            let is_put_back = start.service == "web" && seen.starts.iter().any(put_back);
+            let was_rejected = seen.rejected.get(&key).is_some_and(|rejected| *rejected <= start.at);
+            // That it failed may be noted after another handler went on.
+            let had_failed = seen.releases().any(|other| {
+                let own = seen.deployment_of(other).filter(|_| other.digest == key.1);
+                own.is_some_and(|own| own.has_failed() && own.since <= start.at)
+            });
+            let may_have_its_turn = was_rejected || had_failed || is_put_back;
+            if !may_have_its_turn && account.now() >= start.at + grace {
                 return Err(format!(
                     "v{} of {} was started after push {newer}",
                     pushed[order].tag, start.service
@@ -271,7 +274,7 @@ fn blamed(seen: &Seen, done: &Done) -> Holds {
 fn taken_back(seen: &Seen, start: &Start) -> Holds {
     let Some(back) = &start.takes_back else { return Ok(()) };
     let (began, failed) = match seen.deployments.get(back) {
-        Some(deployment) => (deployment.began, ["Failed", "Stopped"].contains(&deployment.status.as_str())),
+        Some(deployment) => (deployment.began, deployment.has_failed()),
         None => {
             let began = seen.starts.iter().rev().find(|other| other.revision == *back);
             // ECS's deployments are taken back by alarms alone, or where ECS gave up.

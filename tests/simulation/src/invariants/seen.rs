@@ -77,6 +77,10 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    pub fn has_failed(&self) -> bool {
+        ["Failed", "Stopped"].contains(&self.status.as_str())
+    }
+
     pub fn is_active(&self) -> bool {
         !["Succeeded", "Failed", "Stopped"].contains(&self.status.as_str())
     }
@@ -208,6 +212,12 @@ impl Seen {
             }
             _ => {}
         }
+    }
+
+    /// The deployment of CodeDeploy that a start made.
+    pub fn deployment_of(&self, start: &Start) -> Option<&Deployment> {
+        let mut deployments = self.deployments.values();
+        deployments.rfind(|own| start.service == "api" && own.began.abs_diff(start.at) < 5_000)
     }
 
     pub fn alarm(&mut self, service: &str, at: Ms, became: Became) {
