@@ -128,31 +128,38 @@ impl Aws {
         names: &[String],
         found: &mut BTreeMap<String, Alarm>,
     ) -> anyhow::Result<()> {
-        // Without the types only metric alarms are given.
-        let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
-        let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
         let what = || format!("describing the alarms {}", names.join(", "));
-        let answer = call.max_records(100).send().await.map_err(|e| failed(what())(e))?;
-        let metric = answer.metric_alarms().iter().map(|a| {
-            let muted = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
-            (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), muted)
-        });
-        let composite = answer.composite_alarms().iter().map(|a| {
-            let disabled = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
-            let suppressed = a.actions_suppressed_by().map(|by| format!("suppressed by {}", by.as_str()));
-            (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), disabled.or(suppressed))
-        });
-        for (name, state, changed, muted) in metric.chain(composite) {
-            let state = match state {
-                Some(StateValue::Ok) => AlarmState::Ok,
-                Some(StateValue::Alarm) => AlarmState::Alarm,
-                Some(StateValue::InsufficientData) => AlarmState::InsufficientData,
-                other => return Err(anyhow::anyhow!("state {other:?} is unknown")).with_context(what),
-            };
-            let name = name.unwrap_or_default();
-            let changed = changed.and_then(timestamp);
-            found.insert(name.to_owned(), Alarm { name: name.to_owned(), state, changed, muted });
+        let mut token = None;
+        loop {
+            // Without the types only metric alarms are given.
+            let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
+            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+            let call = call.max_records(100).set_next_token(token);
+            let answer = call.send().await.map_err(|e| failed(what())(e))?;
+            let metric = answer.metric_alarms().iter().map(|a| {
+                let muted = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
+                (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), muted)
+            });
+            let composite = answer.composite_alarms().iter().map(|a| {
+                let disabled = a.actions_enabled().filter(|enabled| !enabled).map(|_| DISABLED.to_owned());
+                let suppressed = a.actions_suppressed_by().map(|by| format!("suppressed by {}", by.as_str()));
+                (a.alarm_name(), a.state_value(), a.state_transitioned_timestamp(), disabled.or(suppressed))
+            });
+            for (name, state, changed, muted) in metric.chain(composite) {
+                let state = match state {
+                    Some(StateValue::Ok) => AlarmState::Ok,
+                    Some(StateValue::Alarm) => AlarmState::Alarm,
+                    Some(StateValue::InsufficientData) => AlarmState::InsufficientData,
+                    other => return Err(anyhow::anyhow!("state {other:?} is unknown")).with_context(what),
+                };
+                let name = name.unwrap_or_default();
+                let changed = changed.and_then(timestamp);
+                found.insert(name.to_owned(), Alarm { name: name.to_owned(), state, changed, muted });
+            }
+            token = answer.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }

@@ -37,6 +37,9 @@ pub struct Settings {
     /// that the waiter `services-stable` returns. On AWS the list is empty, and the waiter
     /// never does (botocore #2865).
     pub task_sets_as_deployments: bool,
+    /// The most rows that a page of ECR, ECS, CodeDeploy or CloudWatch has: AWS may give fewer
+    /// than are asked for.
+    pub longest_page: usize,
     /// How long an event takes from its source to its targets.
     pub event_delay: Ms,
     /// Whether a listener could be opened on a port of this machine.
@@ -56,6 +59,7 @@ impl Default for Settings {
             list_deployments_lag: 2_000,
             red_alarm_stops_at_start: true,
             task_sets_as_deployments: true,
+            longest_page: usize::MAX,
             event_delay: 500,
             port_is_free: |_| true,
         }

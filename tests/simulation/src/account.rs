@@ -69,6 +69,9 @@ impl Account {
         };
         let account = Self::of(InProcess::continued(world), config, calls, mail);
         account.cloud.signed_within(5 * MINUTE);
+        if config.short_pages {
+            account.cloud.with(|world| world.cloud.settings.longest_page = 1);
+        }
         account.listen()
     }
 

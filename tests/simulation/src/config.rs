@@ -15,6 +15,8 @@ pub struct Config {
     pub one_repository: bool,
     /// Minutes from one sweep to the next.
     pub sweep: u32,
+    /// AWS's lists come a row a page.
+    pub short_pages: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,7 @@ impl Default for Config {
             group_alarms: false,
             one_repository: false,
             sweep: 5,
+            short_pages: false,
         }
     }
 }
@@ -109,13 +112,16 @@ impl Gate {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { watch, gate, checks, group_alarms, one_repository, sweep } = self;
+        let Self { watch, gate, checks, group_alarms, one_repository, sweep, short_pages } = self;
         write!(f, "watch {watch} min, gate {gate:?}, checks {checks:?}, a sweep each {sweep} min")?;
         if *group_alarms {
             f.write_str(", the deployment group names the alarm")?;
         }
         if *one_repository {
             f.write_str(", both services take api's images")?;
+        }
+        if *short_pages {
+            f.write_str(", a row a page")?;
         }
         Ok(())
     }

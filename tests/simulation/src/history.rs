@@ -12,7 +12,7 @@ const FUNCTIONS: [&str; 4] = ["image-push", "alarm", "deployment-state", HOOK];
 /// The story of a seed.
 pub fn of(seed: u64) -> Story {
     let mut draw = Draw { rng: Rng::with_seed(seed), tag: 1, pushed: Vec::new(), foul: false };
-    let config = draw.config();
+    let config = Config { short_pages: seed.is_multiple_of(4), ..draw.config() };
     let steps = draw.rng.usize(3..=11);
     let mut steps: Vec<_> = (0..steps).map(|_| draw.step(&config)).collect();
     steps.extend(Draw::end());
@@ -41,6 +41,7 @@ impl Draw {
             one_repository: self.rng.u8(0..5) == 0,
             // More than seven would leave a hook that nobody hears of to its hour.
             sweep: self.of(&[3, 5, 7]),
+            ..Config::default()
         }
     }
 

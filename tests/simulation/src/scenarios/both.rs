@@ -14,7 +14,41 @@ pub fn of(on: &'static str) -> Vec<Scenario> {
     all.extend(alarms(on));
     all.extend(people(on));
     all.extend(gates(on));
+    all.extend(pages(on));
     all
+}
+
+/// With lists that come a row a page.
+fn pages(s: &'static str) -> Vec<Scenario> {
+    let short = Config { short_pages: true, ..Config::default() };
+    let lost = || Next { function: "image-push", fate: Fate::Lost };
+    vec![
+        with(
+            s,
+            "pushes that nobody hears of, a row a page",
+            short,
+            vec![lost(), push(s, 2), Wait(600), Ended(s), lost(), push(s, 3), Wait(600), Ended(s)],
+        ),
+        with(
+            s,
+            "a bad image after good ones, told again, a row a page",
+            short,
+            vec![
+                push(s, 2),
+                Wait(60),
+                Ended(s),
+                push(s, 3),
+                Wait(60),
+                Ended(s),
+                pushed(s, 4, Image::Crashing),
+                Wait(60),
+                Ended(s),
+                Wait(60),
+                Again("image-push"),
+                Wait(400),
+            ],
+        ),
+    ]
 }
 
 fn on(service: &str, name: &str, steps: Vec<Step>) -> Scenario {

@@ -62,7 +62,7 @@ pub fn describe(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
             && input["ActionPrefix"].as_str().is_none_or(acts)
     };
     let rows: Vec<_> = cloud.state.cloudwatch.alarms.iter().filter(wanted).collect();
-    let (rows, token) = page(rows, input, size(input, "MaxRecords", 100))?;
+    let (rows, token) = page(cloud, rows, input, size(input, "MaxRecords", 100))?;
     let (composite, metric): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, alarm)| alarm.composite);
     let answers = |rows: Vec<(&String, &Alarm)>| -> Vec<Value> {
         rows.into_iter().map(|(name, alarm)| answer(cloud, name, alarm)).collect()

@@ -76,6 +76,6 @@ pub fn describe(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     if input["ScanBy"] != "TimestampAscending" {
         rows.reverse();
     }
-    let (rows, token) = page(rows, input, size(input, "MaxRecords", 100))?;
+    let (rows, token) = page(cloud, rows, input, size(input, "MaxRecords", 100))?;
     Ok(json!({ "AlarmHistoryItems": rows, "NextToken": token }))
 }

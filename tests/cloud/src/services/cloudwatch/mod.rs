@@ -144,7 +144,7 @@ fn invalid(message: impl Into<String>) -> Fault {
 }
 
 /// One page of rows, and the token of the next.
-fn page<T>(rows: Vec<T>, input: &Value, size: usize) -> Result<(Vec<T>, Value), Fault> {
+fn page<T>(cloud: &Cloud, rows: Vec<T>, input: &Value, size: usize) -> Result<(Vec<T>, Value), Fault> {
     let from = match input["NextToken"].as_str() {
         Some(token) => token
             .parse::<usize>()
@@ -153,6 +153,7 @@ fn page<T>(rows: Vec<T>, input: &Value, size: usize) -> Result<(Vec<T>, Value), 
             .ok_or_else(|| Fault::new("InvalidNextToken", format!("The token '{token}' is invalid")))?,
         None => 0,
     };
+    let size = size.min(cloud.settings.longest_page);
     let next = from.saturating_add(size);
     let token = if next < rows.len() { json!(next.to_string()) } else { Value::Null };
     Ok((rows.into_iter().skip(from).take(size).collect(), token))

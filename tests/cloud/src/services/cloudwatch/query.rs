@@ -29,7 +29,7 @@ pub fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let known = metrics::all(&cloud.state.cloudwatch, cloud.now);
     let rows = known.filter(|(metric, last)| *last >= since && wanted(metric)).map(|(m, _)| m.answer());
     // ListMetrics knows no `InvalidNextToken`.
-    let (rows, token) = page(rows.collect(), input, 500).map_err(|fault| invalid(&fault.message))?;
+    let (rows, token) = page(cloud, rows.collect(), input, 500).map_err(|fault| invalid(&fault.message))?;
     Ok(json!({ "Metrics": rows, "NextToken": token }))
 }
 
@@ -104,7 +104,7 @@ pub fn data(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         points
     });
     let size = size(input, "MaxDatapoints", 100_800).max(1);
-    let (points, token) = page(points.collect(), input, size)?;
+    let (points, token) = page(cloud, points.collect(), input, size)?;
     let last = points.last().map(|(n, ..)| *n);
     let rows = results.iter().enumerate().map(|(n, (id, label, _))| {
         let of = || points.iter().filter(|(of, ..)| *of == n);

@@ -88,7 +88,7 @@ pub(super) fn batch_get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault
 
 pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let rows = cloud.state.codedeploy.applications.keys().map(|name| (name.clone(), name.clone())).collect();
-    let (names, next) = page(rows, input)?;
+    let (names, next) = page(cloud, rows, input)?;
     Ok(json!({ "applications": names, "nextToken": next }))
 }
 

@@ -240,7 +240,7 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let custom = cloud.state.codedeploy.configurations.keys().cloned();
     let mut names: Vec<_> = custom.chain(predefined().into_iter().map(|c| c.name)).collect();
     names.sort();
-    let (names, next) = page(names.into_iter().map(|n| (n.clone(), n)).collect(), input)?;
+    let (names, next) = page(cloud, names.into_iter().map(|n| (n.clone(), n)).collect(), input)?;
     Ok(json!({ "deploymentConfigsList": names, "nextToken": next }))
 }
 

@@ -180,7 +180,7 @@ pub(super) fn batch_get(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault
 pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let application = applications::named(cloud, input)?;
     let rows = application.groups.keys().map(|name| (name.clone(), name.clone())).collect();
-    let (names, next) = page(rows, input)?;
+    let (names, next) = page(cloud, rows, input)?;
     Ok(json!({ "applicationName": application.name, "deploymentGroups": names, "nextToken": next }))
 }
 

@@ -45,7 +45,7 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         .map(|d| (format!("{:020}", u64::MAX - d.number), d.id.clone()))
         .collect();
     rows.sort();
-    let (deployments, next) = page(rows, input)?;
+    let (deployments, next) = page(cloud, rows, input)?;
     Ok(json!({ "deployments": deployments, "nextToken": next }))
 }
 

@@ -262,6 +262,6 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     }
     let rows =
         found.into_iter().enumerate().map(|(n, r)| (format!("{n:06}"), r.revision.location())).collect();
-    let (revisions, next) = page::page(rows, input)?;
+    let (revisions, next) = page::page(cloud, rows, input)?;
     Ok(json!({ "revisions": revisions, "nextToken": next }))
 }

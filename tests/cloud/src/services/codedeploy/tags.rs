@@ -58,7 +58,7 @@ pub(super) fn untag(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
 pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let tags = tags_of(cloud, required(input, "ResourceArn"))?;
     let rows = tags.iter().map(|(key, value)| (key.clone(), json!({ "Key": key, "Value": value }))).collect();
-    let (tags, next) = page(rows, input)?;
+    let (tags, next) = page(cloud, rows, input)?;
     Ok(json!({ "Tags": tags, "NextToken": next }))
 }
 

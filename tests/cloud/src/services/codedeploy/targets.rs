@@ -184,6 +184,6 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let wanted = items(filters, "TargetStatus");
     let fits = wanted.is_empty() || wanted.iter().any(|w| w.as_str() == Some(&status));
     let rows = fits.then(|| (String::new(), deployment.target_id())).into_iter().collect();
-    let (ids, next) = page(rows, input)?;
+    let (ids, next) = page(cloud, rows, input)?;
     Ok(json!({ "targetIds": ids, "nextToken": next }))
 }

@@ -98,7 +98,7 @@ pub(super) fn describe(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
             .filter(|image| filter.fits(!repository.image_tags(&image.digest).is_empty()))
             .map(|image| detail(cloud, repository, image))
             .collect();
-        let (details, next) = page(all, input, 100)?;
+        let (details, next) = page(cloud, all, input, 100)?;
         return Ok(json!({ "imageDetails": details, "nextToken": next }));
     };
     if ["nextToken", "maxResults", "filter"].iter().any(|member| input.get(member).is_some()) {
@@ -152,6 +152,6 @@ pub(super) fn list(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
         }
         ids.extend(tags.iter().map(|tag| json!({ "imageDigest": digest, "imageTag": tag })));
     }
-    let (ids, next) = page(ids, input, 100)?;
+    let (ids, next) = page(cloud, ids, input, 100)?;
     Ok(json!({ "imageIds": ids, "nextToken": next }))
 }

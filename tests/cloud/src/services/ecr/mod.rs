@@ -247,7 +247,12 @@ fn wildcard(pattern: &str, text: &str) -> bool {
 }
 
 /// The part of `items` that `nextToken` and `maxResults` ask for, and the next token.
-fn page(items: Vec<Value>, input: &Value, default: usize) -> Result<(Vec<Value>, Option<String>), Fault> {
+fn page(
+    cloud: &Cloud,
+    items: Vec<Value>,
+    input: &Value,
+    default: usize,
+) -> Result<(Vec<Value>, Option<String>), Fault> {
     let bad_token = || invalid("nextToken", "Invalid NextToken");
     let start = match input["nextToken"].as_str() {
         None => 0,
@@ -259,6 +264,7 @@ fn page(items: Vec<Value>, input: &Value, default: usize) -> Result<(Vec<Value>,
             .ok_or_else(bad_token)?,
     };
     let most = input["maxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(default);
+    let most = most.min(cloud.settings.longest_page);
     let end = items.len().min(start + most);
     let next = (end < items.len()).then(|| BASE64_STANDARD.encode(format!("from:{end}")));
     Ok((items.into_iter().skip(start).take(end - start).collect(), next))

@@ -113,7 +113,7 @@ pub(super) fn describe(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
             return Err(Fault::not_modelled("ecr:DescribeRepositories of another account's registry"));
         }
         let all = cloud.state.ecr.repositories.values().map(|r| described(cloud, r)).collect();
-        let (repositories, next) = page(all, input, 100)?;
+        let (repositories, next) = page(cloud, all, input, 100)?;
         return Ok(json!({ "repositories": repositories, "nextToken": next }));
     };
     if input.get("nextToken").is_some() || input.get("maxResults").is_some() {

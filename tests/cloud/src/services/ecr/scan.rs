@@ -183,7 +183,7 @@ pub(super) fn findings(cloud: &Cloud, input: &Value) -> Result<Value, Fault> {
         "imageScanStatus": scan.status(),
     });
     if let Some(Outcome::Complete { at, counts }) = &scan.outcome {
-        let (findings, next) = page(each_finding(counts), input, 100)?;
+        let (findings, next) = page(cloud, each_finding(counts), input, 100)?;
         answer["nextToken"] = json!(next);
         answer["imageScanFindings"] = json!({
             "imageScanCompletedAt": timestamp(*at),

@@ -108,7 +108,7 @@ pub(super) fn describe(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault>
 
 pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     let active = cloud.state.ecs.clusters.values().filter(|c| c.active);
-    page(input, "clusterArns", 100, active.map(|c| names::cluster_arn(cloud, &c.name).into()))
+    page(cloud, input, "clusterArns", 100, active.map(|c| names::cluster_arn(cloud, &c.name).into()))
 }
 
 pub(super) fn delete(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {

@@ -5,10 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::names::{invalid, text};
+use crate::cloud::Cloud;
 use crate::fault::Fault;
 
 /// One page of a list under `member`, and the token for the next one.
 pub(super) fn page(
+    cloud: &Cloud,
     input: &Value,
     member: &str,
     default: usize,
@@ -19,6 +21,7 @@ pub(super) fn page(
         Some(n @ 1..=100) => usize::try_from(n).unwrap_or(default),
         Some(n) => return Err(invalid(format!("maxResults must be between 1 and 100, not {n}"))),
     };
+    let size = size.min(cloud.settings.longest_page);
     let start = text(input, "nextToken").map_or(Ok(0), position)?;
     let mut rest = items.into_iter().skip(start);
     let page: Vec<Value> = rest.by_ref().take(size).collect();

@@ -171,7 +171,7 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         .filter(|d| d.created_at >= oldest && d.created_at > after && d.created_at < before)
         .filter(|d| states.is_empty() || states.iter().any(|s| s == d.state.text()))
         .map(|d| brief(cloud, service, d));
-    page(input, "serviceDeployments", 20, found)
+    page(cloud, input, "serviceDeployments", 20, found)
 }
 
 fn brief(cloud: &Cloud, service: &Service, entry: &ServiceDeployment) -> Value {

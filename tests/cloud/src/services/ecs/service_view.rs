@@ -133,5 +133,5 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         .filter(|s| s.cluster == cluster && s.status == Status::Active && !has_others)
         .filter(|s| launch.is_none_or(|l| s.current().and_then(|w| w.launch_type.as_deref()) == Some(l)))
         .map(|s| json!(s.arn));
-    page(input, "serviceArns", 10, found)
+    page(cloud, input, "serviceArns", 10, found)
 }

@@ -144,7 +144,7 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
     if text(input, "sort") == Some("DESC") {
         arns.reverse();
     }
-    page(input, "taskDefinitionArns", 100, arns)
+    page(cloud, input, "taskDefinitionArns", 100, arns)
 }
 
 pub(super) fn families(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
@@ -154,7 +154,7 @@ pub(super) fn families(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault>
         let status = if revisions.iter().any(TaskDefinition::active) { "ACTIVE" } else { "INACTIVE" };
         name.starts_with(prefix) && (wanted == "ALL" || wanted == status)
     });
-    page(input, "families", 100, families.map(|(name, _)| json!(name)))
+    page(cloud, input, "families", 100, families.map(|(name, _)| json!(name)))
 }
 
 /// Whether the definition names this container with this port.

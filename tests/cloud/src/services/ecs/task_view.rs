@@ -190,5 +190,5 @@ pub(super) fn list(cloud: &mut Cloud, input: &Value) -> Result<Value, Fault> {
         .filter(|t| launch.is_none_or(|l| t.launch_type == l))
         .collect();
     found.sort_by_key(|t| t.number);
-    page(input, "taskArns", 100, found.iter().map(|t| json!(t.arn)))
+    page(cloud, input, "taskArns", 100, found.iter().map(|t| json!(t.arn)))
 }
