@@ -12,7 +12,7 @@ pub struct Functions(aws_sdk_lambda::Client);
 
 impl Functions {
     pub fn new(aws: &Aws) -> Self {
-        Self(aws_sdk_lambda::Client::new(&aws.config))
+        Self(aws_sdk_lambda::Client::from_conf(builder!(aws_sdk_lambda, &aws.config).build()))
     }
 
     /// Invokes a function, by name or ARN, and does not wait for its answer.

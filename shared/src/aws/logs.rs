@@ -9,7 +9,7 @@ pub struct Logs(aws_sdk_cloudwatchlogs::Client);
 
 impl Logs {
     pub fn new(aws: &Aws) -> Self {
-        Self(aws_sdk_cloudwatchlogs::Client::new(&aws.config))
+        Self(aws_sdk_cloudwatchlogs::Client::from_conf(builder!(aws_sdk_cloudwatchlogs, &aws.config).build()))
     }
 
     /// All lines of a stream so far, the oldest first; none if there is no such stream (yet).

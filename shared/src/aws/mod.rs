@@ -2,6 +2,15 @@
 //!
 //! Each adapter narrows what AWS answers once, and names what is missing.
 
+/// What a client is built from. Its quota of retries is its own, as an execution environment's
+/// is: the SDK's default is one of the whole process, in which tests run many of these.
+macro_rules! builder {
+    ($sdk:ident, $config:expr) => {
+        $sdk::config::Builder::from($config)
+            .retry_partition($sdk::config::retry::RetryPartition::custom("sluice").build())
+    };
+}
+
 mod address;
 mod clock;
 mod cloudwatch;
@@ -98,18 +107,16 @@ impl Aws {
         let config = config.retry_config(retry).timeout_config(timeouts);
         // Answers are small and an attempt's time is bounded as a whole.
         let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
-        macro_rules! client {
+        macro_rules! clocked {
             ($sdk:ident) => {
-                $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(&config).interceptor(clock.clone()).build(),
-                )
+                $sdk::Client::from_conf(builder!($sdk, &config).interceptor(clock.clone()).build())
             };
         }
         Self {
-            cloudwatch: client!(aws_sdk_cloudwatch),
-            codedeploy: client!(aws_sdk_codedeploy),
-            ecr: client!(aws_sdk_ecr),
-            ecs: client!(aws_sdk_ecs),
+            cloudwatch: clocked!(aws_sdk_cloudwatch),
+            codedeploy: clocked!(aws_sdk_codedeploy),
+            ecr: clocked!(aws_sdk_ecr),
+            ecs: clocked!(aws_sdk_ecs),
             http,
             clock,
             region: config.region().map(ToString::to_string).unwrap_or_default(),

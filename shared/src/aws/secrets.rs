@@ -10,7 +10,7 @@ pub struct Secrets(aws_sdk_secretsmanager::Client);
 
 impl Secrets {
     pub fn new(aws: &Aws) -> Self {
-        Self(aws_sdk_secretsmanager::Client::new(&aws.config))
+        Self(aws_sdk_secretsmanager::Client::from_conf(builder!(aws_sdk_secretsmanager, &aws.config).build()))
     }
 
     /// The text of a secret, or of a field of the JSON object that it is. `name` is a name or

@@ -42,7 +42,7 @@ impl SnapshotState {
 
 impl Snapshots {
     pub fn new(aws: &Aws) -> Self {
-        Self(aws_sdk_rds::Client::new(&aws.config))
+        Self(aws_sdk_rds::Client::from_conf(builder!(aws_sdk_rds, &aws.config).build()))
     }
 
     /// Takes a snapshot, or finds the one that was taken under this name.

@@ -33,7 +33,7 @@ impl Topic {
 
     /// `arn`: none for the log alone.
     pub fn new(aws: &Aws, arn: Option<String>) -> Self {
-        Self { client: aws_sdk_sns::Client::new(&aws.config), arn }
+        Self { client: aws_sdk_sns::Client::from_conf(builder!(aws_sdk_sns, &aws.config).build()), arn }
     }
 
     /// Publishes a message. Never fails, and takes no longer than a few seconds: a message

@@ -297,8 +297,8 @@ impl HttpConnector for Connector {
         let (touch, crash) = self.calls.begin(&invoked, &request);
         let turns = self.calls.turns.clone();
         HttpConnectorFuture::new(async move {
-            turns.wait(invoked.number, touch).await;
-            let answer = match crash {
+            let _turn = turns.wait(invoked.number, touch).await;
+            match crash {
                 None => inner.call(request).await,
                 Some(Crash::Before) => {
                     invoked.dead.notify_one();
@@ -313,9 +313,7 @@ impl HttpConnector for Connector {
                     let _ = inner.call(request).await;
                     Err(ConnectorError::io("the connection broke before the answer (planned)".into()))
                 }
-            };
-            turns.done(invoked.number);
-            answer
+            }
         })
     }
 }

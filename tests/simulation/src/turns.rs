@@ -69,9 +69,9 @@ impl Turns {
         self.lock().trace.clone()
     }
 
-    /// Whether both handlers took part.
+    /// Whether both handlers stood before a call at the same time.
     pub fn met(&self) -> bool {
-        self.lock().handlers.iter().all(Option::is_some)
+        self.lock().trace.iter().any(|choice| choice.open.iter().all(Option::is_some))
     }
 
     pub fn begins(&self, function: &'static str, number: usize) {
@@ -92,24 +92,19 @@ impl Turns {
         }
     }
 
-    /// Waits until this handler's call may be made.
-    pub async fn wait(&self, number: usize, touch: Touch) {
+    /// Waits until this handler's call may be made; it is under way until what this gives is
+    /// dropped.
+    pub async fn wait(&self, number: usize, touch: Touch) -> Option<Turn> {
         let turn = {
             let mut state = self.lock();
-            let Some(n) = state.place(number) else { return };
+            let n = state.place(number)?;
             let (sender, turn) = oneshot::channel();
             state.queues[n].push_back((touch, sender));
             turn
         };
         // Whoever lets all through drops the senders.
         let _ = turn.await;
-    }
-
-    pub fn done(&self, number: usize) {
-        let mut state = self.lock();
-        if let Some(n) = state.place(number) {
-            state.under_way[n] = state.under_way[n].saturating_sub(1);
-        }
+        Some(Turn { turns: self.clone(), number })
     }
 
     /// Lets one call through, if both stand. Whether both have ended.
@@ -120,6 +115,10 @@ impl Turns {
         }
         if state.ended == [true, true] {
             return true;
+        }
+        for queue in &mut state.queues {
+            // Nobody waits any longer for what was given up.
+            queue.retain(|(_, turn)| !turn.is_closed());
         }
         let stands = |n: usize| state.ended[n] || (state.under_way[n] == 0 && !state.queues[n].is_empty());
         if !(stands(0) && stands(1)) {
@@ -145,6 +144,22 @@ impl Turns {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub struct Turn {
+    turns: Turns,
+    number: usize,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.turns.lock();
+        if let Some(n) = state.place(self.number) {
+            state.under_way[n] = state.under_way[n].saturating_sub(1);
+        }
     }
 }
 
