@@ -139,7 +139,12 @@ impl Guarded<'_> {
 
     async fn tell(&self, found: &Found, decision: &Decision) {
         let Some(news) = self.news(decision) else { return };
-        let brought = found.brought().unwrap_or(&found.ecs.revision);
+        let brought = match (found.brought(), decision) {
+            (Some(brought), _) => brought,
+            // What serves is not what was stopped.
+            (None, Decision::Stop { .. }) => return self.send(Release::default(), decision, news).await,
+            (None, _) => &found.ecs.revision,
+        };
         match self.aws.revision(brought).await {
             Ok(Some(revision)) if matches!(decision, Decision::Escalate(_)) => {
                 self.call_people(found, &revision, decision, news).await;

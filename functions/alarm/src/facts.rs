@@ -17,6 +17,9 @@ use crate::decide::{AlarmFacts, Facts, Last};
 /// as long as one may take.
 const LONGEST: SignedDuration = SignedDuration::from_hours(72);
 
+/// How far apart ECS may date a deployment and what it does to the service.
+const APART: SignedDuration = SignedDuration::from_secs(5);
+
 /// What was found, and what acting needs of it.
 pub struct Found {
     pub facts: Facts,
@@ -61,12 +64,21 @@ impl Found {
         Ok(())
     }
 
+    /// Whether what ECS says of the service is older than its list of deployments: it does not
+    /// know the one that is active.
+    fn is_ahead(&self) -> bool {
+        let release = |last: &&Last| last.state == State::Active && last.origin != Some(Origin::Rollback);
+        let began = self.facts.last.as_ref().filter(release).map(|last| last.began);
+        began.zip(self.ecs.serving_since).is_some_and(|(began, since)| began.duration_since(since) > APART)
+    }
+
     /// ARN of the revision that the last deployment brings or brought; none before CodeDeploy
-    /// has made its task set.
+    /// has made its task set, or where ECS does not tell yet.
     pub fn brought(&self) -> Option<&str> {
         let last = self.facts.last.as_ref()?;
         let mut made = self.ecs.serving.iter().filter(|set| set.made_by.as_ref() == Some(&last.id));
         match self.ecs.controller {
+            Controller::Ecs if self.is_ahead() => None,
             // PRIMARY is what is being deployed.
             Controller::Ecs => Some(&self.ecs.revision),
             Controller::CodeDeploy | Controller::External => made.next().map(|set| set.revision.as_str()),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
@@ -17,6 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use fastrand::Rng;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::turns::Turns;
@@ -59,10 +61,12 @@ pub enum Access {
 pub enum Part {
     /// What functions only read: images, alarms, secrets.
     Given,
-    /// Task definitions, with their tags.
-    Definitions,
-    /// Services and their deployments, with their hooks.
-    Deployments,
+    /// A task definition, with its tags, by a number for its name.
+    Definition(u64),
+    /// The newest of a family, or all of it.
+    Family,
+    /// A service, with its tags, its deployments and their hooks; of none in particular, all.
+    Deployments(Option<&'static str>),
     /// Tasks that a hook starts.
     Tasks,
     Databases,
@@ -82,19 +86,22 @@ const GIVEN: [&str; 4] = ["Image", "Layer", "Alarm", "Secret"];
 
 impl Touch {
     fn of(request: &HttpRequest, what: &str) -> Self {
+        let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+        let deployments = || Part::Deployments(service(request, &body));
         let part = match what {
-            "DescribeTaskDefinition" | "ListTaskDefinitions" | "RegisterTaskDefinition" => Part::Definitions,
-            "TagResource" | "UntagResource" => {
-                let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
-                if body.contains(":task-definition/") { Part::Definitions } else { Part::Any }
+            "DescribeTaskDefinition" => definition(&body, "taskDefinition"),
+            "ListTaskDefinitions" | "RegisterTaskDefinition" => Part::Family,
+            "TagResource" | "UntagResource" if body.contains(":task-definition/") => {
+                definition(&body, "resourceArn")
             }
+            "TagResource" | "UntagResource" if body.contains(":service/") => deployments(),
             "RunTask" | "StopTask" | "ListTasks" | "DescribeTasks" => Part::Tasks,
             _ if what.contains("DB") => Part::Databases,
             _ if what.contains("Deployment") || what.contains("Service") || what.contains("Lifecycle") => {
-                Part::Deployments
+                deployments()
             }
             // The application answers as its deployment has come.
-            _ if what.contains(' ') || what == "GetApplicationRevision" => Part::Deployments,
+            _ if what.contains(' ') || what == "GetApplicationRevision" => deployments(),
             _ if access(what) == Access::Read && GIVEN.iter().any(|given| what.contains(given)) => {
                 Part::Given
             }
@@ -107,8 +114,41 @@ impl Touch {
     pub fn commutes(self, other: Self) -> bool {
         let reads = self.access == Access::Read && other.access == Access::Read;
         let tells = self.access == Access::Tell || other.access == Access::Tell;
-        let apart = self.part != other.part && self.part != Part::Any && other.part != Part::Any;
-        reads || tells || apart
+        reads || tells || !self.part.meets(other.part)
+    }
+}
+
+impl Part {
+    fn meets(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => true,
+            // The newest of a family may be any.
+            (Self::Family, Self::Definition(_)) | (Self::Definition(_), Self::Family) => true,
+            (Self::Deployments(one), Self::Deployments(two)) => one.is_none() || two.is_none() || one == two,
+            _ => self == other,
+        }
+    }
+}
+
+/// The task definition that a member of a body names.
+fn definition(body: &str, member: &str) -> Part {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let name = body[member].as_str().and_then(|name| name.rsplit('/').next());
+    // Without a revision it is the newest.
+    name.filter(|name| name.contains(':')).map_or(Part::Family, |name| {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Part::Definition(hasher.finish())
+    })
+}
+
+/// The service that a call is about, if it names one alone: CodeDeploy deploys `api` only.
+fn service(request: &HttpRequest, body: &str) -> Option<&'static str> {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    match (target.starts_with("CodeDeploy") || body.contains("api"), body.contains("web")) {
+        (true, false) => Some("api"),
+        (false, true) => Some("web"),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ const FUNCTIONS: [&str; 4] = ["image-push", "alarm", "deployment-state", HOOK];
 /// The story of a seed.
 pub fn of(seed: u64) -> Story {
     let mut draw = Draw { rng: Rng::with_seed(seed), tag: 1, pushed: Vec::new(), foul: false };
-    let config = Config { short_pages: seed.is_multiple_of(4), ..draw.config() };
+    let config = Config { short_pages: seed.is_multiple_of(8), ..draw.config() };
     let steps = draw.rng.usize(3..=11);
     let mut steps: Vec<_> = (0..steps).map(|_| draw.step(&config)).collect();
     steps.extend(Draw::end());

@@ -34,7 +34,7 @@ struct State {
     functions: Option<[&'static str; 2]>,
     handlers: [Option<usize>; 2],
     ended: [bool; 2],
-    queues: [VecDeque<(Touch, oneshot::Sender<()>)>; 2],
+    queues: [VecDeque<(Touch, oneshot::Sender<Turn>)>; 2],
     /// Whose call is under way.
     under_way: [usize; 2],
     script: VecDeque<usize>,
@@ -103,8 +103,7 @@ impl Turns {
             turn
         };
         // Whoever lets all through drops the senders.
-        let _ = turn.await;
-        Some(Turn { turns: self.clone(), number })
+        turn.await.ok()
     }
 
     /// Lets one call through, if both stand. Whether both have ended.
@@ -128,10 +127,13 @@ impl Turns {
         let wished = state.script.pop_front().unwrap_or(0);
         let taken = if open[wished].is_some() { wished } else { 1 - wished };
         state.trace.push(Choice { open, taken });
-        if let Some((_, turn)) = state.queues[taken].pop_front() {
-            state.under_way[taken] += 1;
-            let _ = turn.send(());
-        }
+        let Some(((_, waiting), number)) = state.queues[taken].pop_front().zip(state.handlers[taken]) else {
+            return false;
+        };
+        state.under_way[taken] += 1;
+        drop(state);
+        // Where it is given up meanwhile, it is dropped.
+        let _ = waiting.send(Turn { turns: self.clone(), number });
         false
     }
 

@@ -51,7 +51,7 @@ fn two_handlers_at_once_come_to_what_one_after_the_other_does() {
 
 #[test]
 fn random_histories_hold() {
-    let seeds: Vec<u64> = (0..4_000).collect();
+    let seeds: Vec<u64> = (0..10_000).collect();
     let failures = side_by_side(&seeds, async |seed| hunt::told(&history::of(*seed)).await);
     none(&failures.into_iter().flatten().collect::<Vec<_>>());
 }

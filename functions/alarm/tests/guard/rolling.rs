@@ -104,3 +104,26 @@ async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
     steady(&stage.release).await;
     assert_eq!((live(&stage).as_str(), stage.tag("web:3", "sluice:verdict")), ("web:3", None));
 }
+
+/// What ECS says of the service is from before the release: it names the revision that served.
+#[tokio::test(start_paused = true)]
+async fn what_served_before_is_not_rejected_where_the_service_is_read_late() {
+    let stage = rolled(true).await;
+    let keep = Faults { chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() };
+    stage.release.cloud.faults(keep.clone());
+    let function = stage.release.function(stage.services.clone());
+    // The past is kept from the first call on.
+    let known = stage.tag("web:2", "sluice:digest").unwrap();
+    push(&function, &pushed("web", "v2", &known)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let digest = stage.release.push("web", "v3", "3");
+    push(&function, &pushed("web", "v3", &digest)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let red = stage.red();
+    let script = [None, Some(Injected::Stale(5_000)), None].into();
+    stage.release.cloud.faults(Faults { script, ..keep });
+    let (decision, reason) = told(&stage, &red).await;
+    assert_eq!((decision.as_str(), stage.done("StopServiceDeployment")), ("stop", 1), "{reason}");
+    steady(&stage.release).await;
+    assert_eq!((live(&stage).as_str(), stage.tag("web:2", "sluice:verdict")), ("web:2", None));
+}
