@@ -25,15 +25,15 @@ pub(super) fn json(cloud: &Cloud, task: &Task) -> Value {
     let architecture = super::task_definitions::find(cloud, &task.definition)
         .and_then(|d| text(d.json.get("runtimePlatform")?, "cpuArchitecture"))
         .map_or("x86_64", |a| if a == "ARM64" { "arm64" } else { "x86_64" });
-    json!({
-        "attachments": [attachment(task)],
+    let mut json = json!({
+        "attachments": null,
         "attributes": [{ "name": "ecs.cpu-architecture", "value": architecture }],
         "availabilityZone": format!("{}a", cloud.region()),
         "capacityProviderName": task.provider,
         "clusterArn": names::cluster_arn(cloud, &task.cluster),
         "connectivity": task.times.pull_started.map(|_| "CONNECTED"),
         "connectivityAt": time(task.times.pull_started),
-        "containers": task.containers.iter().map(|c| container(task, c)).collect::<Value>(),
+        "containers": null,
         "cpu": task.cpu,
         "createdAt": timestamp(task.times.created),
         "desiredStatus": if task.wanted { "RUNNING" } else { "STOPPED" },
@@ -46,7 +46,7 @@ pub(super) fn json(cloud: &Cloud, task: &Task) -> Value {
         "lastStatus": task.status.text(),
         "launchType": task.launch_type,
         "memory": task.memory,
-        "overrides": overrides,
+        "overrides": null,
         "platformFamily": "Linux",
         "platformVersion": task.platform_version,
         "pullStartedAt": time(task.times.pull_started),
@@ -60,7 +60,12 @@ pub(super) fn json(cloud: &Cloud, task: &Task) -> Value {
         "taskArn": task.arn,
         "taskDefinitionArn": task.definition,
         "version": task.version,
-    })
+    });
+    // json! would copy them.
+    json["attachments"] = Value::Array(vec![attachment(task)]);
+    json["containers"] = task.containers.iter().map(|c| container(task, c)).collect();
+    json["overrides"] = overrides;
+    json
 }
 
 fn attachment(task: &Task) -> Value {

@@ -116,7 +116,7 @@ fn put(
     at: Ms,
 ) -> String {
     let id = cloud.ids.uuid();
-    let event = json!({
+    let mut event = json!({
         "version": "0",
         "id": id,
         "detail-type": detail_type,
@@ -125,8 +125,9 @@ fn put(
         "time": iso_seconds(at),
         "region": cloud.region(),
         "resources": resources,
-        "detail": detail,
     });
+    // json! would copy it.
+    event["detail"] = detail;
     cloud.note(Kind::Event, format!("{detail_type}{}", gist(&event["detail"])), event.clone());
     cloud.after(cloud.settings.event_delay, Timer::Arrived { event });
     id

@@ -27,6 +27,9 @@ type Way<'a> = BTreeMap<String, &'a [Value]>;
 /// Whether an event fits a pattern that has been checked.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
     let (Some(fields), Some(members)) = (pattern.as_object(), event.as_object()) else { return false };
+    if fields.iter().any(|(name, choices)| is_another(choices, members.get(name))) {
+        return false;
+    }
     let ways = ways(fields, "", vec![Way::new()]);
     let mut leaves = Leaves { ways: &ways, found: Vec::new(), arrays: 0 };
     leaves.object(members, "", &Places::new());
@@ -34,6 +37,12 @@ pub fn matches(pattern: &Value, event: &Value) -> bool {
         let wanted: Vec<_> = way.iter().map(|(path, choices)| (path.as_str(), *choices)).collect();
         fits(&wanted, &leaves.found, &Places::new())
     })
+}
+
+/// Whether a member is none of the texts that are wanted: most events are told apart by that.
+fn is_another(choices: &Value, member: Option<&Value>) -> bool {
+    let (Some(choices), Some(Value::String(_))) = (choices.as_array(), member) else { return false };
+    choices.iter().all(|choice| choice.is_string() && Some(choice) != member)
 }
 
 fn below(path: &str, name: &str) -> String {
