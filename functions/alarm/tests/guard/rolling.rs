@@ -75,17 +75,10 @@ async fn within_the_watch_the_service_is_rolled_to_what_served_before_once() {
     assert_eq!(json!(stage.done("StopServiceDeployment")), json!(0));
 }
 
-/// The alarm was red before the release, which a list of deployments that lags does not show.
-#[tokio::test(start_paused = true)]
-async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
-    let stage = rolled(true).await;
-    let red = stage.red();
-    stage.set(ALARM, "OK");
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    // The past is kept from the first fault on that can read it.
-    let stale = || Some(Injected::Stale(5_000));
-    let keep = Faults { chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() };
-    stage.release.cloud.faults(keep.clone());
+/// Starts version 3, with a past of ten seconds that late reads can be answered from.
+async fn started_with_a_past(stage: &Stage) {
+    // It is kept from the first fault on that can read it.
+    stage.release.cloud.faults(late(VecDeque::new()));
     let function = stage.release.function(stage.services.clone());
     let known = stage.tag("web:2", "sluice:digest").unwrap();
     push(&function, &pushed("web", "v2", &known)).await.unwrap();
@@ -94,10 +87,29 @@ async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
     let answer = push(&function, &pushed("web", "v3", &digest)).await.unwrap();
     assert_eq!(answer["services"]["web"]["started"], "web:3", "{answer}");
     tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+fn late(script: VecDeque<Option<Injected>>) -> Faults {
+    Faults { script, chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() }
+}
+
+/// The next call of this number, of alarms, service and deployments, is answered from the past.
+fn lags(stage: &Stage, call: usize) {
+    let mut script: VecDeque<_> = vec![None; 3].into();
+    script[call] = Some(Injected::Stale(5_000));
+    stage.release.cloud.faults(late(script));
+}
+
+/// The alarm was red before the release, which a list of deployments that lags does not show.
+#[tokio::test(start_paused = true)]
+async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
+    let stage = rolled(true).await;
+    let red = stage.red();
+    stage.set(ALARM, "OK");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    started_with_a_past(&stage).await;
     for lagging in 0..3 {
-        let mut script: VecDeque<_> = vec![None; 3].into();
-        script[lagging] = stale();
-        stage.release.cloud.faults(Faults { script, ..keep.clone() });
+        lags(&stage, lagging);
         let (decision, reason) = told(&stage, &red).await;
         assert_eq!(decision, "nothing", "{reason}");
     }
@@ -109,19 +121,9 @@ async fn what_began_after_the_alarm_is_not_taken_for_what_was_red() {
 #[tokio::test(start_paused = true)]
 async fn what_served_before_is_not_rejected_where_the_service_is_read_late() {
     let stage = rolled(true).await;
-    let keep = Faults { chances: vec![(1e-9, Injected::Stale(5_000))], ..Faults::default() };
-    stage.release.cloud.faults(keep.clone());
-    let function = stage.release.function(stage.services.clone());
-    // The past is kept from the first call on.
-    let known = stage.tag("web:2", "sluice:digest").unwrap();
-    push(&function, &pushed("web", "v2", &known)).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let digest = stage.release.push("web", "v3", "3");
-    push(&function, &pushed("web", "v3", &digest)).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    started_with_a_past(&stage).await;
     let red = stage.red();
-    let script = [None, Some(Injected::Stale(5_000)), None].into();
-    stage.release.cloud.faults(Faults { script, ..keep });
+    lags(&stage, 1);
     let (decision, reason) = told(&stage, &red).await;
     assert_eq!((decision.as_str(), stage.done("StopServiceDeployment")), ("stop", 1), "{reason}");
     steady(&stage.release).await;
