@@ -294,6 +294,27 @@ async fn throttled_calls_are_repeated_until_they_pass() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_environment_that_used_up_its_retries_leaves_others_theirs() {
+    let release = Release::new();
+    release.settled().await;
+    let digest = release.push("api", "v2", "2");
+    let event = pushed("api", "v2", &digest);
+    let worn = release.function(vec![entry("api")]);
+    release.cloud.faults(Faults { chances: vec![(1.0, Injected::Throttled)], ..Faults::default() });
+    for _ in 0..40 {
+        deliver(&worn, &event).await.unwrap_err();
+    }
+    // Now its first failure is its last, as the quota of the SDK has it.
+    let before = release.cloud.calls();
+    deliver(&worn, &event).await.unwrap_err();
+    assert!(release.cloud.calls() - before < 16, "{}", release.cloud.calls() - before);
+    release.cloud.faults(Faults::default());
+    release.cloud.script([Some(Injected::Throttled); 6]);
+    let answer = deliver(&release.function(vec![entry("api")]), &event).await.unwrap();
+    assert_eq!(told(&answer, "api").0, "start", "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_repository_feeds_many_services_and_one_that_fails_stops_no_other() {
     let release = Release::new();
     release.settled().await;
