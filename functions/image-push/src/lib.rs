@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use futures_util::stream::{self, StreamExt as _};
-use jiff::Timestamp;
 use serde::Serialize;
 use shared::aws::{Aws, Topic};
 use shared::config::{ImageRule, Releases, Service};
@@ -144,7 +143,7 @@ impl ImagePush {
         time: Duration,
     ) -> anyhow::Result<Answer> {
         let image = PushedImage::new(&self.aws, event)?;
-        let machine = Timestamp::now();
+        let machine = self.aws.machine_time();
         let happened = event.time.map_or(machine, |time| time.min(machine));
         let targets = takers.into_iter().map(|(service, rules)| Target {
             aws: &self.aws,

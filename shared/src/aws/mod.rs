@@ -100,7 +100,7 @@ impl Aws {
 
     /// `config` names region, credentials and endpoint; `http` is what all calls go through.
     pub fn new(config: &SdkConfig, http: SharedHttpClient) -> Self {
-        let clock = Clock::default();
+        let clock = Clock::new(config.time_source().unwrap_or_default());
         let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
         let config = config.to_builder().http_client(http.clone());
@@ -133,6 +133,11 @@ impl Aws {
     /// The time by AWS's clock, as its last answer gave it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time by this machine's clock, which may be wrong.
+    pub fn machine_time(&self) -> Timestamp {
+        self.clock.machine()
     }
 }
 

@@ -286,6 +286,8 @@ async fn drive(shared: Arc<Mutex<Shared>>, changed: Arc<Notify>) {
             })
         };
         tokio::select! {
+            // Or a dice would say how often this goes round, and with it who is woken first.
+            biased;
             () = tokio::time::sleep(wait) => {}
             () = changed.notified() => {}
         }

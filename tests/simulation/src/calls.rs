@@ -335,9 +335,13 @@ impl HttpConnector for Connector {
         let inner = self.inner.clone();
         let Ok(invoked) = INVOKED.try_with(Clone::clone) else { return inner.call(request) };
         let (touch, crash) = self.calls.begin(&invoked, &request);
-        let turns = self.calls.turns.clone();
+        let turn = self.calls.turns.stand(invoked.number, touch, &request);
         HttpConnectorFuture::new(async move {
-            let _turn = turns.wait(invoked.number, touch).await;
+            // Whoever lets all through drops the senders.
+            let _turn = match turn {
+                Some(turn) => turn.await.ok(),
+                None => None,
+            };
             match crash {
                 None => inner.call(request).await,
                 Some(Crash::Before) => {

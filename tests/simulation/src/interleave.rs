@@ -1,13 +1,10 @@
 //! Two handlers at once, in every order of their calls that makes a difference.
-//!
-//! Orders are walked depth first. Two calls commute if neither changes what the other reads,
-//! so of orders that differ in such neighbours only one is run: sleep sets, Godefroid,
-//! "Partial-Order Methods for the Verification of Concurrent Systems" (1996).
 
 use crate::calls::{Access, Plan};
 use crate::config::{Checks, Config};
 use crate::crashes::Failure;
 use crate::functions::HOOK;
+use crate::orders::Orders;
 use crate::outcome::Outcome;
 use crate::run::{Run, run};
 use crate::step::Step::{self, Again, Canary, Ended, Next, Shifted, Stop, Together, Wait};
@@ -135,6 +132,21 @@ fn both(s: &'static str) -> Vec<Story> {
             ],
         ),
         of(
+            "a push and an alarm",
+            vec![
+                push(s, 2),
+                Canary(s),
+                together("image-push", "alarm"),
+                push(s, 3),
+                red(s),
+                Wait(60),
+                green(s),
+                Ended(s),
+                Wait(400),
+                Ended(s),
+            ],
+        ),
+        of(
             "an alarm of the watch, told twice",
             vec![
                 push(s, 2),
@@ -186,6 +198,7 @@ fn both(s: &'static str) -> Vec<Story> {
             vec![
                 push(s, 2),
                 Wait(30),
+                lost("deployment-state"),
                 Ended(s),
                 Wait(5),
                 together("deployment-state", "deployment-state"),
@@ -198,7 +211,7 @@ fn both(s: &'static str) -> Vec<Story> {
             "an end, told twice, and an image that waits",
             vec![
                 push(s, 2),
-                Canary(s),
+                Wait(30),
                 push(s, 3),
                 lost("deployment-state"),
                 Ended(s),
@@ -266,12 +279,9 @@ fn hooks() -> Vec<Story> {
         of(
             "a hook that fails, told twice",
             vec![
-                sick.clone(),
-                late(HOOK, 60),
-                Wait(120),
                 together(HOOK, HOOK),
-                Again(HOOK),
-                Again(HOOK),
+                Next { function: HOOK, fate: Fate::Twice(1) },
+                sick.clone(),
                 Wait(60),
                 Ended(s),
             ],
@@ -286,6 +296,10 @@ fn hooks() -> Vec<Story> {
                 Wait(60),
                 Ended(s),
             ],
+        ),
+        of(
+            "a hook that fails and an alarm",
+            vec![sick.clone(), together(HOOK, "alarm"), Wait(50), red(s), Wait(60), green(s), Ended(s)],
         ),
         of(
             "a hook and an alarm",
@@ -336,9 +350,6 @@ fn hooks() -> Vec<Story> {
     ]
 }
 
-/// A handler's next call, and whether taking it now was tried in an order that commutes.
-type Asleep = [bool; 2];
-
 /// Orders in which one handler stands before a change while all of the other passes: what was
 /// looked at before is no longer so.
 fn overtaken(first: usize, trace: &[Choice]) -> Vec<Vec<usize>> {
@@ -350,84 +361,73 @@ fn overtaken(first: usize, trace: &[Choice]) -> Vec<Vec<usize>> {
 }
 
 /// Runs a story in each order in which a handler is overtaken before a change, then in every
-/// other order, up to so many. The outcome must be that of one handler after the other.
+/// order that differs, up to so many. The outcome must be that of one handler after the other.
 pub async fn walk(story: &Story, most: usize) -> Walked {
     let mut walked = Walked::default();
-    let fail = |order: &[usize], check: &str, what: String| Failure {
-        run: format!("{story}  in the order {order:?}"),
-        check: check.to_owned(),
-        what,
-    };
     let (mut serial, mut sudden) = (Vec::<Outcome>::new(), Vec::new());
     for first in [0, 1] {
-        match run(story, Plan::none(), Turns::scripted([first; 200])).await {
+        match ordered(story, &[first; 200], Turns::scripted([first; 200])).await {
             Ok(run) if !run.met => {
-                walked.failures.push(fail(&[], "the story", "the two handlers never meet".to_owned()));
+                walked.failures.push(failure(story, &[], "the story", "the two handlers never meet"));
                 return walked;
             }
             Ok(run) => {
                 sudden.extend(overtaken(first, &run.trace));
                 serial.push(run.outcome);
             }
-            Err(violation) => {
-                walked.failures.push(fail(&[first], violation.invariant, violation.what.clone()));
+            Err(failure) => {
+                walked.failures.push(failure);
                 return walked;
             }
         }
     }
-    let mut open = vec![Vec::<usize>::new()];
-    let most = most + sudden.len();
-    while let Some((order, is_sudden)) =
-        sudden.pop().map(|order| (order, true)).or_else(|| open.pop().map(|order| (order, false)))
-    {
-        if walked.runs == most {
-            return walked;
-        }
+    let differs = |order: &[usize], outcome: &Outcome| {
+        let same = |other: &Outcome| other.live == outcome.live && other.rejected() == outcome.rejected();
+        let what = || format!("{outcome:?}\n  one after the other: {serial:?}");
+        (!serial.iter().any(same)).then(|| failure(story, order, "the same as one after the other", &what()))
+    };
+    for order in sudden {
         walked.runs += 1;
-        match run(story, Plan::none(), Turns::scripted(order.clone())).await {
-            Ok(run) => {
-                if !is_sudden {
-                    branch(&order, &run, &mut open);
-                }
-                let same = |other: &Outcome| {
-                    other.live == run.outcome.live && other.rejected() == run.outcome.rejected()
-                };
-                if !serial.iter().any(same) {
-                    let what = format!("{:?}\n  one after the other: {serial:?}", run.outcome);
-                    walked.failures.push(fail(&order, "the same as one after the other", what));
-                }
-            }
-            Err(violation) => {
-                walked.failures.push(fail(&order, violation.invariant, violation.what.clone()));
-            }
+        match ordered(story, &order, Turns::scripted(order.clone())).await {
+            Ok(run) => walked.failures.extend(differs(&order, &run.outcome)),
+            Err(failure) => walked.failures.push(failure),
         }
     }
-    walked.is_whole = true;
+    let mut orders = Orders::default();
+    for _ in 0..most {
+        walked.runs += 1;
+        let order = orders.script();
+        match ordered(story, &order, Turns::walking(order.clone(), orders.asleep())).await {
+            Ok(run) => {
+                walked.failures.extend(differs(&order, &run.outcome));
+                if let Err(what) = orders.ran(&run.trace) {
+                    walked.failures.push(failure(story, &order, "a seed tells the same", &what));
+                }
+            }
+            Err(failure) => walked.failures.push(failure),
+        }
+        if !orders.turn() {
+            walked.is_whole = true;
+            break;
+        }
+    }
+    if walked.is_whole && !orders.have_differed() {
+        walked.failures.push(failure(
+            story,
+            &[],
+            "the story",
+            "neither handler changes what the other reads",
+        ));
+    }
     walked
 }
 
-/// The orders that branch off this run beyond the part of it that was given.
-fn branch(order: &[usize], run: &Run, open: &mut Vec<Vec<usize>>) {
-    let mut asleep: Asleep = [false; 2];
-    for (n, Choice { open: next, taken }) in run.trace.iter().enumerate() {
-        let other = 1 - taken;
-        let both = next[0].is_some() && next[1].is_some();
-        if n >= order.len() && both && !asleep[other] {
-            let mut branch: Vec<_> = run.trace[..n].iter().map(|choice| choice.taken).collect();
-            branch.push(other);
-            open.push(branch);
-        }
-        if n >= order.len() && asleep[*taken] {
-            // From here on, it is another order's run.
-            return;
-        }
-        let Some(call) = next[*taken] else { continue };
-        // In a given part the second choice of two stands for the branch whose first was run.
-        if n < order.len() && *taken == 1 && both {
-            asleep[0] = true;
-        }
-        for sleeper in [0, 1] {
-            asleep[sleeper] &= next[sleeper].is_some_and(|its| its.commutes(call)) && sleeper != *taken;
-        }
-    }
+async fn ordered(story: &Story, order: &[usize], turns: Turns) -> Result<Run, Failure> {
+    let ran = run(story, Plan::none(), turns).await;
+    ran.map_err(|violation| failure(story, order, violation.invariant, &violation.what))
+}
+
+fn failure(story: &Story, order: &[usize], check: &str, what: &str) -> Failure {
+    let run = format!("{story}  in the order {order:?}");
+    Failure { run, check: check.to_owned(), what: what.to_owned() }
 }

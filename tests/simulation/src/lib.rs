@@ -11,6 +11,7 @@ pub mod hunt;
 pub mod interleave;
 pub mod invariants;
 pub mod mail;
+pub mod orders;
 pub mod outcome;
 pub mod pairs;
 pub mod record;

@@ -8,9 +8,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::calls::Touch;
+use crate::orders::sleeping;
 
 /// How often it is looked whether both stand.
 const LOOK: Duration = Duration::from_millis(5);
@@ -29,22 +32,38 @@ pub struct Choice {
 #[derive(Debug, Clone, Default)]
 pub struct Turns(Arc<Mutex<State>>);
 
+/// A call that waits for its turn.
+#[derive(Debug)]
+struct Standing {
+    since: Instant,
+    what: String,
+    touch: Touch,
+    turn: oneshot::Sender<Turn>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     functions: Option<[&'static str; 2]>,
     handlers: [Option<usize>; 2],
     ended: [bool; 2],
-    queues: [VecDeque<(Touch, oneshot::Sender<Turn>)>; 2],
+    queues: [VecDeque<Standing>; 2],
     /// Whose call is under way.
     under_way: [usize; 2],
     script: VecDeque<usize>,
+    /// Who does not go on by itself after the script.
+    asleep: [bool; 2],
     trace: Vec<Choice>,
 }
 
 impl Turns {
     /// In this order; after its end the first one first.
     pub fn scripted(script: impl IntoIterator<Item = usize>) -> Self {
-        let state = State { script: script.into_iter().collect(), ..State::default() };
+        Self::walking(script, [false; 2])
+    }
+
+    /// In this order; after its end the first one that does not sleep.
+    pub fn walking(script: impl IntoIterator<Item = usize>, asleep: [bool; 2]) -> Self {
+        let state = State { script: script.into_iter().collect(), asleep, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -92,18 +111,24 @@ impl Turns {
         }
     }
 
-    /// Waits until this handler's call may be made; it is under way until what this gives is
-    /// dropped.
-    pub async fn wait(&self, number: usize, touch: Touch) -> Option<Turn> {
-        let turn = {
-            let mut state = self.lock();
-            let n = state.place(number)?;
-            let (sender, turn) = oneshot::channel();
-            state.queues[n].push_back((touch, sender));
-            turn
-        };
-        // Whoever lets all through drops the senders.
-        turn.await.ok()
+    /// This handler's call stands until what this gives is there, and is under way until that
+    /// is dropped; nothing if the handler takes no turns.
+    pub fn stand(
+        &self,
+        number: usize,
+        touch: Touch,
+        request: &HttpRequest,
+    ) -> Option<oneshot::Receiver<Turn>> {
+        let mut state = self.lock();
+        let n = state.place(number)?;
+        let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+        let (since, what) = (Instant::now(), format!("{} {body}", request.uri()));
+        let (turn, waiting) = oneshot::channel();
+        let queue = &mut state.queues[n];
+        // Which of one moment comes first is the runtime's choice, and not always the same.
+        let place = queue.partition_point(|other| (other.since, &other.what) <= (since, &what));
+        queue.insert(place, Standing { since, what, touch, turn });
+        Some(waiting)
     }
 
     /// Lets one call through, if both stand. Whether both have ended.
@@ -117,23 +142,28 @@ impl Turns {
         }
         for queue in &mut state.queues {
             // Nobody waits any longer for what was given up.
-            queue.retain(|(_, turn)| !turn.is_closed());
+            queue.retain(|standing| !standing.turn.is_closed());
         }
         let stands = |n: usize| state.ended[n] || (state.under_way[n] == 0 && !state.queues[n].is_empty());
         if !(stands(0) && stands(1)) {
             return false;
         }
-        let open = [0, 1].map(|n| state.queues[n].front().map(|(touch, _)| *touch));
-        let wished = state.script.pop_front().unwrap_or(0);
+        let open = [0, 1].map(|n| state.queues[n].front().map(|first| first.touch));
+        let scripted = state.script.pop_front();
+        let wished = scripted.unwrap_or(usize::from(state.asleep[0]));
         let taken = if open[wished].is_some() { wished } else { 1 - wished };
-        state.trace.push(Choice { open, taken });
-        let Some(((_, waiting), number)) = state.queues[taken].pop_front().zip(state.handlers[taken]) else {
+        let choice = Choice { open, taken };
+        if scripted.is_none() {
+            state.asleep = sleeping(state.asleep, &choice);
+        }
+        state.trace.push(choice);
+        let Some((first, number)) = state.queues[taken].pop_front().zip(state.handlers[taken]) else {
             return false;
         };
         state.under_way[taken] += 1;
         drop(state);
         // Where it is given up meanwhile, it is dropped.
-        let _ = waiting.send(Turn { turns: self.clone(), number });
+        let _ = first.turn.send(Turn { turns: self.clone(), number });
         false
     }
 
