@@ -90,10 +90,10 @@ impl Orders {
         false
     }
 
-    /// Wants the other one first before each call that races with a later one of the other:
-    /// they do not commute, and nothing between them makes one follow from the other.
+    /// Wants the other handler first before each call that races with a later one of it: they
+    /// do not commute, and nothing between them makes one follow from the other.
     fn races(&mut self) {
-        // What comes of each handler's last call: of the other one's, those before this node.
+        // The other handler's calls before this node come before what each called last.
         let mut seen = [0_usize; 2];
         for later in 0..self.nodes.len() {
             let Choice { open, taken: by } = self.nodes[later].choice;

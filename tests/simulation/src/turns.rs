@@ -125,7 +125,7 @@ impl Turns {
         let (since, what) = (Instant::now(), format!("{} {body}", request.uri()));
         let (turn, waiting) = oneshot::channel();
         let queue = &mut state.queues[n];
-        // Which of one moment comes first is the runtime's choice, and not always the same.
+        // What stands since one moment does so in one order, whichever was woken first.
         let place = queue.partition_point(|other| (other.since, &other.what) <= (since, &what));
         queue.insert(place, Standing { since, what, touch, turn });
         Some(waiting)
