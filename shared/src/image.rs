@@ -233,12 +233,15 @@ mod tests {
         assert!(pattern.matches("09af") && pattern.matches("main"));
         assert!(!pattern.matches("09af1") && !pattern.matches("x09af") && !pattern.matches("main\n"));
         assert!(TagPattern::new("a)|(b").is_err(), "valid only between added parentheses");
+        assert_eq!(pattern.as_str(), "[0-9a-f]{4}|main");
+        assert_ne!(pattern, TagPattern::new("main").unwrap());
     }
 
     #[test]
     fn a_digest_is_64_lower_hexadecimal_digits() {
         let whole = format!("sha256:{}", "0f".repeat(32));
-        assert_eq!(whole.parse::<Digest>().unwrap().to_string(), whole);
+        let digest = whole.parse::<Digest>().unwrap();
+        assert_eq!((digest.to_string(), digest.short()), (whole.clone(), "sha256:0f0f0f0f0f0f"));
         for wrong in ["", "sha256:", "sha256:0f", &whole.to_uppercase(), &whole.replace("256", "512")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
@@ -260,6 +263,12 @@ mod tests {
             (None, "nginx", Some("1.27"))
         );
         assert!(!ImageRef::parse("nginx").is_of("nginx"), "Docker Hub's, not ECR's");
+        for (text, registry, repository) in
+            [("grafana/loki", None, "grafana/loki"), ("localhost/api:1", Some("localhost"), "api")]
+        {
+            let image = ImageRef::parse(text);
+            assert_eq!((image.registry.as_deref(), image.repository.as_str()), (registry, repository));
+        }
     }
 
     #[test]
@@ -278,9 +287,17 @@ mod tests {
         let hex = "a".repeat(64);
         assert!(is_companion_tag(&format!("sha256-{hex}")) && is_companion_tag(&format!("sha256-{hex}.sig")));
         let odd = format!("sha256-{}é", "a".repeat(63));
-        for tag in [&hex, "sha256-abc", "v1", &odd] {
+        let (word, longer) = (format!("sha256-{}", "word".repeat(16)), format!("sha256-{hex}a"));
+        for tag in [&hex, "sha256-abc", "v1", &odd, &word, &longer] {
             assert!(!is_companion_tag(tag), "{tag}");
         }
+    }
+
+    #[test]
+    fn an_artifact_says_what_it_is() {
+        let image = "application/vnd.docker.container.image.v1+json";
+        assert!([None, Some(""), Some(image)].into_iter().all(is_image_media_type));
+        assert!(!is_image_media_type(Some("application/vnd.dev.cosign.artifact.sig.v1+json")));
     }
 
     #[test]

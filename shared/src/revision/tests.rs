@@ -81,11 +81,107 @@ fn what_ecs_would_refuse_is_refused_here() {
     };
     let next = |text: &str, name: &str| revision(text).next(&[(name, IMAGE.to_owned())], &release());
     assert!(next(&answer(60_000, 38), "app").is_ok());
+    assert!(next(&answer(1, 39), "app").is_err());
     assert!(matches!(next(&answer(66_000, 0), "app"), Err(RenderError::TooLarge(_))));
-    let error = next(&answer(1, 39), "app").unwrap_err();
-    assert_eq!(error, RenderError::TooManyTags("api:1".into(), 39, 1));
+    let error = next(&answer(1, 45), "app").unwrap_err();
+    assert_eq!(error, RenderError::TooManyTags("api:1".into(), 45, 7));
     let error = next(&answer(1, 0), "web").unwrap_err().to_string();
     assert_eq!(error, "api:1 has no container 'web'; name one of its containers in releases.yaml: app");
+}
+
+#[test]
+fn a_revision_of_just_64_kib_is_taken() {
+    let body = |filler: usize| {
+        let definition = json!({
+            "taskDefinitionArn": "arn:x/api:1", "family": "x".repeat(filler),
+            "containerDefinitions": [{ "name": "app", "image": "a" }],
+        });
+        let text = json!({ "taskDefinition": definition }).to_string();
+        revision(&text).next(&[("app", IMAGE.to_owned())], &release()).map(|rendered| rendered.body.len())
+    };
+    let room = 64 * 1024 - body(0).unwrap();
+    assert_eq!(body(room), Ok(64 * 1024));
+    assert_eq!(body(room + 1), Err(RenderError::TooLarge(64 * 1024 + 1)));
+}
+
+#[test]
+fn a_revision_tells_its_parts_apart() {
+    let logs = |driver: &str, group: &str| json!({ "logDriver": driver, "options": { "awslogs-group": group, "awslogs-stream-prefix": "ecs" } });
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let tags = [
+        ("team", "a"),
+        ("sluice:digest", &digest),
+        ("sluice:tag", "v2"),
+        ("sluice:pushed-at", "2026-11-20T12:00:00Z"),
+        ("sluice:replaces", "arn:x/api:11"),
+        ("sluice:verdict", "rejected"),
+        ("sluice:reason", "its alarm is red"),
+        ("sluice:contracted", "drop-column"),
+        ("sluice:oldest", "api:9"),
+        ("sluice:escalated", "2026-11-20T12:00:00Z api-5xx"),
+    ];
+    let answer = json!({
+        "taskDefinition": {
+            "taskDefinitionArn": "arn:x/api:12", "status": "ACTIVE", "registeredAt": 1_700_000_000.25,
+            "containerDefinitions": [
+                { "name": "log", "image": "fluent:1", "logConfiguration": logs("awsfirelens", "/log") },
+                { "name": "app", "image": "nginx:1.27", "logConfiguration": logs("awslogs", "/api") },
+                { "name": "bare", "image": "bare" },
+            ],
+        },
+        "tags": tags.map(|(key, value)| json!({ "key": key, "value": value })),
+    });
+    let api = revision(&answer.to_string());
+    assert_eq!((api.short(), api.family(), api.number()), ("api:12", "api", Some(12)));
+    assert_eq!(api.registered_at, Some("2023-11-14T22:13:20.25Z".parse().unwrap()));
+    assert_eq!((api.tag("team"), api.tag("sluice:tag"), api.tag("none")), (Some("a"), Some("v2"), None));
+    assert_eq!(api.container("app").map(|app| app.image.repository.as_str()), Some("nginx"));
+    assert_eq!(api.container("web"), None);
+    assert_eq!(api.awslogs("app"), Some(("/api".to_owned(), "ecs".to_owned())));
+    assert_eq!(["log", "bare", "web"].map(|name| api.awslogs(name)), [None, None, None]);
+    let release = ReleaseTags {
+        digest: Some(digest.parse().unwrap()),
+        tag: Some("v2".into()),
+        pushed_at: Some("2026-11-20T12:00:00Z".parse().unwrap()),
+        replaces: Some("arn:x/api:11".into()),
+        verdict: Some(Verdict::Rejected),
+        reason: Some("its alarm is red".into()),
+        contracted: Some("drop-column".into()),
+        oldest: Some("api:9".into()),
+        ended: None,
+        escalated: Some("2026-11-20T12:00:00Z api-5xx".into()),
+    };
+    assert_eq!(api.release, release);
+    let good = answer.to_string().replace("rejected", "good");
+    assert_eq!(revision(&good).release.verdict, Some(Verdict::Good));
+}
+
+#[test]
+fn an_image_runs_where_its_platform_is() {
+    let platform = |said: Value, kind: &str| {
+        let definition = json!({
+            "taskDefinitionArn": "arn:x/api:1", "containerDefinitions": [],
+            "runtimePlatform": said, "requiresCompatibilities": [kind],
+        });
+        revision(&json!({ "taskDefinition": definition }).to_string()).platform
+    };
+    let arm = json!({ "cpuArchitecture": "ARM64" });
+    let windows = json!({ "operatingSystemFamily": "WINDOWS_SERVER_2022_CORE", "cpuArchitecture": "X86_64" });
+    let told = |said: &Value, kind| platform(said.clone(), kind).map(|platform| platform.to_string());
+    assert_eq!(told(&Value::Null, "FARGATE").as_deref(), Some("LINUX/X86_64"));
+    assert_eq!(told(&arm, "FARGATE").as_deref(), Some("LINUX/ARM64"));
+    assert_eq!(told(&windows, "EC2").as_deref(), Some("WINDOWS_SERVER_2022_CORE/X86_64"));
+    assert_eq!((told(&Value::Null, "EC2"), told(&arm, "EC2")), (None, None), "the instances decide");
+    let images = [("linux", "amd64"), ("linux", "arm64"), ("windows", "amd64"), ("windows", "arm64")];
+    let runs = |said: &Value| {
+        let here = platform(said.clone(), "FARGATE").unwrap();
+        images.map(|(os, architecture)| {
+            here.runs(&Platform { os: os.into(), architecture: architecture.into() })
+        })
+    };
+    assert_eq!(runs(&Value::Null), [true, false, false, false]);
+    assert_eq!(runs(&arm), [false, true, false, false]);
+    assert_eq!(runs(&windows), [false, false, true, false]);
 }
 
 #[test]
@@ -116,6 +212,11 @@ fn a_revision_is_its_own_copy_until_it_is_judged() {
     let mut other = registered.clone();
     other["cpu"] = "512".into();
     assert!(!described(&other, &tags).is_already(&rendered));
+    let mut more = tags.clone();
+    more.as_array_mut().unwrap().push(json!({ "key": "aws:x", "value": "y" }));
+    assert!(described(&registered, &more).is_already(&rendered), "AWS's own tags do not count");
+    more.as_array_mut().unwrap().push(json!({ "key": "team", "value": "b" }));
+    assert!(!described(&registered, &more).is_already(&rendered));
     tags.as_array_mut().unwrap().push(json!({ "key": "sluice:verdict", "value": "rejected" }));
     assert!(!described(&registered, &tags).is_already(&rendered));
 }
