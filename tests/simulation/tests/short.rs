@@ -45,7 +45,7 @@ fn core_scenarios_hold_with_two_crashes() {
 #[test]
 fn two_handlers_at_once_come_to_what_one_after_the_other_does() {
     let stories = interleave::all();
-    let walked = side_by_side(&stories, async |story| interleave::walk(story, 6).await);
+    let walked = side_by_side(&stories, async |story| interleave::walk(story, 40).await);
     none(&walked.into_iter().flat_map(|walked| walked.failures).collect::<Vec<_>>());
 }
 
