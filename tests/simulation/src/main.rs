@@ -79,7 +79,7 @@ enum Command {
         #[arg(long, default_value_t = 2_000)]
         runs: usize,
     },
-    /// All of it, as far as so many minutes go, and the figures
+    /// All of the above, and the figures
     All {
         #[arg(long, default_value_t = 1)]
         stride: usize,
